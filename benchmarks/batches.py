@@ -1,0 +1,78 @@
+"""Training batches: slices of the uint8 store, flipped on the device, keyed by sample."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from benchmarks.draws import order, uniforms
+from models.color import as_images
+from models.encoder import resized
+
+
+class Batches:
+    """Batch `step` of a run: a pure function of the seed, the step and the images.
+
+    `size` is in images; `pixels` is the side to which they are area-averaged, None for as they are.
+    """
+
+    def __init__(
+        self,
+        images: UInt8[np.ndarray, "n h w 3"],
+        ids: Int64[np.ndarray, " p"],
+        *,
+        size: int,
+        seed: int,
+        n_draws: int,
+        flip: bool,
+        device: str,
+        pixels: int | None = None,
+    ) -> None:
+        self.images, self.ids, self.size = images, ids, min(size, len(ids))
+        self.pixels = pixels
+        self.seed, self.n_draws, self.flip, self.device = seed, n_draws, flip, device
+        self.per_epoch = len(ids) // self.size
+        self._epoch = -1
+
+    def at(
+        self, step: int, layout: torch.memory_format = torch.contiguous_format
+    ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b k"]]:
+        """Images in [0, 1] of batch `step`, and the uniform numbers of their distortions."""
+        epoch = step // self.per_epoch
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = order(self.seed, epoch, len(self.ids))
+            self._draws = uniforms(self.seed, epoch, len(self.ids), 1 + self.n_draws)
+        samples = self.samples(step)
+        draws = torch.from_numpy(self._draws[samples]).to(self.device)
+        images = resized(load(self.images, self.ids[samples], self.device), self.pixels)
+        if self.flip:
+            turned = draws[:, 0, None, None, None] < 0.5
+            images = torch.where(turned, images.flip(-1), images)
+        return images.contiguous(memory_format=layout), draws[:, 1:]
+
+    def samples(self, step: int) -> Int64[np.ndarray, " b"]:
+        """Positions within `ids` that batch `step` of the current epoch holds."""
+        position = step % self.per_epoch
+        return self._order[position * self.size : (position + 1) * self.size]
+
+
+def load(
+    images: UInt8[np.ndarray, "n h w 3"], ids: Int64[np.ndarray, " b"], device: str
+) -> Float[Tensor, "b 3 h w"]:
+    """The images `ids` of the store as floats in [0, 1] on `device`."""
+    return as_images(torch.from_numpy(images[ids]).to(device))
+
+
+def in_order(
+    images: UInt8[np.ndarray, "n h w 3"],
+    ids: Int64[np.ndarray, " m"],
+    *,
+    size: int,
+    device: str,
+) -> Iterator[Float[Tensor, "b 3 h w"]]:
+    """The images `ids` as they stand, in batches of at most `size`."""
+    for start in range(0, len(ids), size):
+        yield load(images, ids[start : start + size], device)

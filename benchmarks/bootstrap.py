@@ -1,0 +1,182 @@
+"""The hierarchical paired bootstrap: a difference of top-1 and its 95 % interval.
+
+What varies, from the outside in: runs (fold x seed x draw), test classes, test images. The interval
+resamples all three. With a single run the outer level is absent: the interval covers classes and
+images only, and says nothing about another seed, fold or draw of labels.
+
+Two ordinary mistakes are avoided. Runs share test classes and images, so these are redrawn once for
+all runs: more seeds do not make the classes less of a sample. And a class mean carries the noise of
+its images, so redrawing both at full width counts that noise twice (Davison and Hinkley 1997,
+section 3.8): each level is scaled to its own variance component.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two rows in one run on the same test images: `a` and `b` say which images each got right."""
+
+    ids: Int[np.ndarray, " n"]
+    labels: Int[np.ndarray, " n"]
+    a: Bool[np.ndarray, " n"]
+    b: Bool[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An effect (fraction, a minus b), its 95 % interval and standard error.
+
+    `by_class` sums to `effect`; `run_widening` >= 1 is how much the run level widens the interval.
+    """
+
+    effect: float
+    low: float
+    high: float
+    se: float
+    run_widening: float
+    by_class: Float[np.ndarray, " c"]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What classes and images add to the effect's deviation, and the variances of three levels.
+
+    `estimated` and `freedom` say what was measured to get them, with how many degrees of freedom.
+    """
+
+    classes: Float[np.ndarray, " c"]
+    images: list[Float[np.ndarray, " k"]]
+    variances: Float[np.ndarray, " 3"]
+    estimated: Float[np.ndarray, " 3"]
+    freedom: Float[np.ndarray, " 3"]
+
+
+def hierarchical_bootstrap(
+    runs: Sequence[Paired], *, seed: int, n_resamples: int = 4000
+) -> Estimate:
+    """Return the mean over runs of top-1(a) - top-1(b), in [-1, 1], with its 95 % interval.
+
+    Percentiles over runs x classes x images, expanded by Student's t with Welch-Satterthwaite
+    degrees of freedom, since few runs or classes understate their spread (Hesterberg 2015, 4.6).
+    Simulated coverage is 92 to 98 %; two or three runs that differ by much more than classes and
+    images explain give about 88 %: too few to know their spread.
+    """
+    columns, labels = _union(runs)
+    shares = [(run.a.astype(float) - run.b) / len(run.ids) for run in runs]
+    parts, rng = _parts(shares, columns, labels), np.random.default_rng(seed)
+    deviations = rng.normal(0, np.sqrt(parts.variances[0]), n_resamples)
+    deviations += _redraw(parts.classes, parts.variances[1], n_resamples, rng)
+    for of_class in parts.images:
+        deviations += _redraw_images(of_class, n_resamples, rng)
+    effect = float(np.mean([share.sum() for share in shares]))
+    width = _t_over_z(parts, np.ones(3))
+    low, high = effect + width * np.quantile(deviations, [0.025, 0.975])
+    by_class = np.bincount(labels[np.concatenate(columns)], np.concatenate(shares)) / len(runs)
+    return Estimate(
+        effect=effect, low=float(low), high=float(high), se=float(deviations.std()),
+        run_widening=_run_widening(parts), by_class=by_class,
+    )  # fmt: skip
+
+
+def interval(
+    correct: Bool[np.ndarray, " n"],
+    labels: Int[np.ndarray, " n"],
+    *,
+    seed: int,
+    n_resamples: int = 1000,
+) -> Estimate:
+    """Return the top-1 of one run with its 95 % interval over classes and images."""
+    run = Paired(np.arange(len(labels)), labels, correct, np.zeros(len(labels), bool))
+    return hierarchical_bootstrap([run], seed=seed, n_resamples=n_resamples)
+
+
+def _union(runs: Sequence[Paired]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The position of every run's images among all images, and the class index of those."""
+    ids, first = np.unique(np.concatenate([run.ids for run in runs]), return_index=True)
+    classes = np.concatenate([run.labels for run in runs])[first]
+    labels = np.unique(classes, return_inverse=True)[1]
+    return [np.searchsorted(ids, run.ids) for run in runs], labels
+
+
+def _parts(shares: list[np.ndarray], columns: list[np.ndarray], labels: np.ndarray) -> _Parts:
+    n_runs, sizes = len(shares), np.bincount(labels)
+    n_classes = len(sizes)
+    means = np.array([share.sum() for share in shares])
+    images, member = np.zeros(len(labels)), np.zeros((n_runs, n_classes), bool)
+    centred = np.zeros((n_runs, n_classes))
+    for r, (share, column) in enumerate(zip(shares, columns, strict=True)):
+        rest = share - means[r] / len(share)
+        images[column] += rest / n_runs
+        centred[r] = np.bincount(labels[column], rest, n_classes)
+        member[r, labels[column]] = True
+    classes = centred.mean(0)
+    images -= (classes / sizes)[labels]
+    # Each run's mean was subtracted, so a class lost the share of itself that is in that mean.
+    lost = float(((member / member.sum(1, keepdims=True)).sum(0) / member.sum(0)).sum())
+    unbias = n_classes / (n_classes - lost) if n_classes - lost > 1e-9 else 0.0
+    image_variance = float((images**2).sum())
+    class_variance = max(0.0, unbias * float((classes**2).sum()) - image_variance)
+    explained = _explained(unbias * centred @ centred.T)
+    observed = float(means.var(ddof=1)) / n_runs if n_runs > 1 else 0.0
+    run_variance = max(0.0, observed - explained)
+    # The class variance was measured together with that of images, with the classes' freedom.
+    both = class_variance + image_variance
+    seen = [both, 0.0] if class_variance > 0 else [0.0, both]
+    return _Parts(
+        classes,
+        [images[labels == c] for c in range(n_classes)],
+        np.array([run_variance, class_variance, image_variance]),
+        np.array([run_variance, *seen]),
+        np.maximum(1.0, [n_runs - 1, n_classes - lost, len(labels) - n_classes]),
+    )
+
+
+def _explained(between_runs: np.ndarray) -> float:
+    """The variance of the mean over runs that their classes and images explain already."""
+    n_runs = len(between_runs)
+    if n_runs == 1:
+        return 0.0
+    return float(np.trace(between_runs) - between_runs.sum() / n_runs) / (n_runs - 1) / n_runs
+
+
+def _redraw(parts: np.ndarray, variance: float, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Bootstrap sums of centred parts, scaled to have the variance given."""
+    raw, n_parts = float((parts**2).sum()), len(parts)
+    if raw == 0 or variance == 0:
+        return np.zeros(size)
+    counts = rng.multinomial(n_parts, np.full(n_parts, 1 / n_parts), size)
+    return counts @ parts * np.sqrt(variance / raw)
+
+
+def _redraw_images(parts: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Bootstrap sums of one class's images: multinomial over the few outcomes that occur."""
+    _, first, counts = np.unique(
+        np.round(parts / max(np.abs(parts).max(), 1e-300), 9), return_index=True, return_counts=True
+    )
+    if len(counts) == 1:
+        return np.zeros(size)
+    return rng.multinomial(len(parts), counts / len(parts), size) @ parts[first]
+
+
+def _t_over_z(parts: _Parts, levels: np.ndarray) -> float:
+    """How much wider Student's t is than the normal for the variances of the levels marked 1."""
+    total = float((parts.variances * levels).sum())
+    if total == 0:
+        return 1.0
+    effective = total**2 / float(((parts.estimated * levels) ** 2 / parts.freedom).sum())
+    return float(stats.t.ppf(0.975, max(1.0, effective)) / stats.norm.ppf(0.975))
+
+
+def _run_widening(parts: _Parts) -> float:
+    below = np.array([0.0, 1.0, 1.0])
+    rest = float((parts.variances * below).sum())
+    if rest == 0:
+        return 1.0
+    ratio = _t_over_z(parts, np.ones(3)) / _t_over_z(parts, below)
+    return max(1.0, float(ratio * np.sqrt(parts.variances.sum() / rest)))

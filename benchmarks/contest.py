@@ -1,0 +1,96 @@
+"""What all methods share: one fold and seed, a task's classes and images, the test lock."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from benchmarks.data import ImageStore
+from benchmarks.errors import ConfigError, IntegrityError
+from benchmarks.splits import Split, label_budget
+from benchmarks.store import Store
+
+HIDDEN = -1  # stands for a test label wherever the lock is not
+
+
+@dataclass(frozen=True)
+class Round:
+    """One fold and one seed: images, split, and where records go."""
+
+    images: ImageStore
+    split: Split
+    fold: int
+    seed: int
+    store: Store
+    device: str
+
+
+class TestLock:
+    """Test labels that open only after the choice is on disk; `reads` counts the openings."""
+
+    __test__ = False  # not a test class, whatever its name
+
+    def __init__(self, labels: Int64[np.ndarray, " t"]) -> None:
+        self._labels = labels
+        self.reads = 0
+
+    def open(self, choice: Path) -> Int64[np.ndarray, " t"]:
+        """The labels; IntegrityError while the file of the choice does not exist."""
+        if not choice.is_file():
+            raise IntegrityError(
+                "the test labels were asked for before the choice was on disk",
+                "report this as a bug",
+            )
+        return self.break_open()
+
+    def break_open(self) -> Int64[np.ndarray, " t"]:
+        """The labels before any choice: seed 004's defect, for `selection.on_test` alone."""
+        self.reads += 1
+        return self._labels
+
+
+class Contest:
+    """A task within a round: its classes, pool and test images; test labels are locked away.
+
+    Raises DataError at once, before anything is trained, if a class cannot fill the largest budget.
+    """
+
+    def __init__(self, round_: Round, task: str, *, largest_budget: int = 1) -> None:
+        split, labels = round_.split, round_.images.labels
+        both = np.union1d(split.seen, split.unseen)
+        groups = {"all": both, "seen": split.seen, "unseen": split.unseen}
+        if task not in groups:
+            raise ConfigError(f"task {task} does not exist", f"known: {', '.join(groups)}")
+        if not len(groups[task]):
+            raise ConfigError(f"this split has no {task} classes", "choose another task or split")
+        self.round, self.task, self.classes = round_, task, groups[task]
+        shown = groups if task == "all" else {task: groups[task]}
+        self.groups = {name: classes for name, classes in shown.items() if len(classes)}
+        self.pool = split.pool[np.isin(labels[split.pool], self.classes)]
+        self.test = split.test[np.isin(labels[split.test], self.classes)]
+        self._test_labels = labels[self.test]
+        self.labels = labels.copy()
+        self.labels[split.test] = HIDDEN
+        self.training(largest_budget, draw=0)
+
+    def lock(self) -> TestLock:
+        """A closed lock over the labels of `test`, as class ids of the store."""
+        return TestLock(self._test_labels)
+
+    def training(self, labels_per_class: int, *, draw: int) -> Int64[np.ndarray, " m"]:
+        """Ids of the labelled images of a budget; larger budgets contain smaller ones."""
+        return label_budget(
+            self.labels,
+            self.pool,
+            labels_per_class=labels_per_class,
+            draw=draw,
+            seed=self.round.seed,
+            class_names=self.round.images.class_names,
+        )
+
+    def targets(self, labels: Int64[np.ndarray, " m"]) -> Int64[np.ndarray, " m"]:
+        """Class ids as 0..c-1 of the task: a head has exactly the classes that are present."""
+        if not np.isin(labels, self.classes).all():
+            raise IntegrityError("a hidden or foreign label was used", "report this as a bug")
+        return np.searchsorted(self.classes, labels)

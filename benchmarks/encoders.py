@@ -1,0 +1,184 @@
+"""The encoder of one method, fold and seed: trained when first needed, then on record."""
+
+import dataclasses
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from benchmarks.batches import Batches, load
+from benchmarks.contest import Round
+from benchmarks.latents import Latents, extract_latents
+from benchmarks.pretrain import Recipe, Training, pretrain
+from benchmarks.settings import build, plain
+from benchmarks.splits import Split
+from benchmarks.store import content_key
+from models.encoder import Encoder, FrozenEncoder, resized
+
+EXAMPLES = 6  # pictures shown of seen classes, and as many of unseen ones
+
+
+class MethodEncoder:
+    """What `method` learns from the pretrain split; nothing is computed before it is asked for."""
+
+    def __init__(
+        self, name: str, method: Any, at: Round, *, recipe: dict[str, Any], max_features: int
+    ) -> None:
+        self.name, self.method, self.at, self.max_features = name, method, at, max_features
+        self.recipe = Recipe(**{**plain(recipe), **plain(method.get("pretrain", {}))})
+        self.key = content_key(
+            stage="encoder",
+            model=plain(method.model),
+            pretext=plain(method.pretext),
+            pixels=self.pixels,
+            recipe=dataclasses.asdict(self.recipe),
+            data=at.images.fingerprint,
+            split=at.split.manifest_hash,
+            seed=at.seed,
+        )
+        self.latents_key = content_key(
+            stage="latents", encoder=self.key, inputs=self.inputs, max_features=max_features
+        )
+
+    @property
+    def pixels(self) -> int | None:
+        """Side in pixels at which this method sees images; None for the data set's own."""
+        return self.method.get("pixels")
+
+    @cached_property
+    def _untrained(self) -> tuple[nn.Module, nn.Module]:
+        """Model and pretext with the seed's initial weights."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.at.seed)
+            pretext = build(self.method.pretext)
+            torch.manual_seed(self.at.seed)
+            channels = {"in_channels": pretext.in_channels, "out_channels": pretext.out_channels}
+            return build(self.method.model, **channels), pretext
+
+    @cached_property
+    def label_free(self) -> bool:
+        """Whether no label, of these or any other images, went into pretraining."""
+        return bool(self._untrained[1].label_free)
+
+    @cached_property
+    def inputs(self) -> str:
+        """What the frozen encoder is fed: the pretext's own input, unless the method says other."""
+        return str(self.method.get("probe_inputs") or self._untrained[1].inputs)
+
+    @cached_property
+    def tap(self) -> str:
+        """Tap declared for probes that cannot choose one (no label to spare, or fine-tuning)."""
+        return str(self.method.get("tap") or self._untrained[0].bottleneck)
+
+    @property
+    def bottleneck(self) -> str:
+        """Tap that a probe on spatial latents reads."""
+        return str(self._untrained[0].bottleneck)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Record with encoder.safetensors, history.json, cost.json and examples.npz."""
+        with self.at.store.writing("encoders", self.key) as folder:
+            if folder is not None:
+                self._train(folder)
+        return self.at.store.path("encoders", self.key)
+
+    def encoder(self) -> Encoder:
+        """A fresh copy of the trained encoder, free to be fine-tuned."""
+        model = build(
+            self.method.model,
+            in_channels=self._untrained[1].in_channels,
+            out_channels=self._untrained[1].out_channels,
+        )
+        model.load_state_dict(load_file(self.folder / "encoder.safetensors"))
+        return Encoder(model, self.inputs, self.pixels)
+
+    @cached_property
+    def latents(self) -> Latents:
+        """Latents of the pool and the test images at every tap."""
+        with self.at.store.writing("latents", self.latents_key) as folder:
+            if folder is not None:
+                extract_latents(
+                    FrozenEncoder(self.encoder()),
+                    self.at.images.images,
+                    np.union1d(self.at.split.pool, self.at.split.test),
+                    folder=folder,
+                    max_features=self.max_features,
+                    device=self.at.device,
+                    label=f"latents {self.name}",
+                )
+        return Latents(self.at.store.path("latents", self.latents_key))
+
+    def _train(self, folder: Path) -> None:
+        model, pretext = self._untrained
+        batches = Batches(
+            self.at.images.images,
+            self.at.split.pretrain,
+            size=self.recipe.batch_size,
+            seed=self.at.seed,
+            n_draws=pretext.n_draws,
+            flip=self.recipe.flip,
+            device=self.at.device,
+            pixels=self.pixels,
+        )
+        training = pretrain(
+            model,
+            pretext,
+            batches,
+            recipe=self.recipe,
+            folder=self.at.store.unfinished("encoders", self.key),
+            label=f"pretrain {self.name} (fold {self.at.fold}, seed {self.at.seed})",
+        )
+        if self.recipe.epochs == 0:
+            settle_statistics(model, self.inputs, batches)
+        weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        save_file(weights, folder / "encoder.safetensors")
+        (folder / "history.json").write_text(json.dumps(training.history))
+        cost = _cost(model, training, self.recipe.epochs * batches.per_epoch * batches.size)
+        (folder / "cost.json").write_text(json.dumps(cost))
+        ids = examples(self.at.images.labels, self.at.split)
+        shown = resized(load(self.at.images.images, ids, self.at.device), self.pixels)
+        with torch.no_grad():
+            pictures = pretext.decode(model.eval(), shown)
+        colored = (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        np.savez(folder / "examples.npz", ids=ids, colored=colored)
+
+
+def settle_statistics(model: nn.Module, inputs: str, batches: Batches) -> None:
+    """Give an untrained model the batch statistics of real images; its weights stay random.
+
+    Without them its normalisation layers would pass raw activations, and "untrained" would be a
+    weaker control than it should be.
+    """
+    encoder = Encoder(model, inputs).train()
+    with torch.no_grad():
+        for step in range(min(100, batches.per_epoch)):
+            encoder(batches.at(step)[0])
+
+
+def examples(labels: Int64[np.ndarray, " n"], split: Split) -> Int64[np.ndarray, " e"]:
+    """Pool images to show: the first of evenly spaced seen classes, then of unseen ones."""
+    chosen = []
+    for classes in (split.seen, split.unseen):
+        spaced = np.linspace(0, len(classes) - 1, min(EXAMPLES, len(classes))).round().astype(int)
+        for name in classes[spaced]:
+            chosen.append(split.pool[labels[split.pool] == name][0])
+    return np.array(chosen, dtype=np.int64)
+
+
+def _cost(model: nn.Module, training: Training, images_seen: int) -> dict[str, Any]:
+    peak = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "images_seen": images_seen,
+        "seconds": round(training.seconds, 1),
+        "images_per_second": round(images_seen / training.seconds, 1) if images_seen else None,
+        "peak_memory_mb": peak,
+        "precision": training.precision,
+    }

@@ -1,0 +1,96 @@
+"""What competes for rows: every probe on every frozen encoder, and every baseline on pixels."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from omegaconf import DictConfig
+
+from benchmarks.data import ImageStore
+from benchmarks.encoders import MethodEncoder
+from benchmarks.errors import ConfigError
+from benchmarks.latents import Latents
+from benchmarks.scoring import Entrant, Features, Pixels
+from benchmarks.settings import build, plain
+from models.encoder import EncoderClassifier
+
+
+def entrants(
+    methods: list[MethodEncoder], probes: DictConfig, baselines: DictConfig, data: ImageStore
+) -> list[Entrant]:
+    """Every probe on every encoder, then the baselines."""
+    on_latents = [entrant for method in methods for entrant in probe_entrants(method, probes)]
+    return [*on_latents, *baseline_entrants(data, baselines)]
+
+
+def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entrant]:
+    """An entrant for each probe that is meant for this encoder (`methods` may restrict them)."""
+    for name, handle in probes.items():
+        if encoder.name not in (handle.get("methods") or [encoder.name]):
+            continue
+        features, arguments = _reading(encoder, str(handle.reads))
+        yield Entrant(
+            method=encoder.name,
+            classifier=str(name),
+            label_free=encoder.label_free,
+            probe=partial(_make, handle.probe, arguments),
+            features=features,
+            default_tap=encoder.bottleneck if handle.reads == "bottleneck" else encoder.tap,
+            made_of={
+                "latents": encoder.latents_key,
+                "probe": plain(handle.probe),
+                "reads": handle.reads,
+                "tap": encoder.tap,
+            },
+            shuffle=bool(handle.get("shuffle_labels", False)),
+        )
+
+
+def baseline_entrants(data: ImageStore, baselines: DictConfig) -> Iterator[Entrant]:
+    """An entrant for each baseline: trained from pixels on the same labels."""
+    for name, handle in baselines.items():
+        yield Entrant(
+            method=str(name),
+            classifier="pixels",
+            label_free=True,
+            probe=partial(_make, handle.baseline, {}),
+            features=lambda: Pixels(data.images),
+            default_tap="pixels",
+            made_of={"data": data.fingerprint, "baseline": plain(handle.baseline)},
+        )
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """Latents of which only some taps may be chosen."""
+
+    latents: Latents
+    taps: tuple[str, ...]
+
+    def take(self, tap: str, ids: Any) -> Any:
+        """Latents of the images `ids` at `tap`."""
+        return self.latents.take(tap, ids)
+
+
+def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features], dict[str, Any]]:
+    """Features that a probe `reads`, and what else its constructor is given."""
+    if reads == "taps":
+        return (lambda: encoder.latents), {}
+    if reads == "tap":
+        return (lambda: _Taps(encoder.latents, (encoder.tap,))), {}
+    if reads == "bottleneck":
+        return (lambda: _Taps(encoder.latents, (encoder.bottleneck,))), {}
+    if reads == "encoder":
+        tap = encoder.tap
+        network = {
+            "network": lambda n_classes: EncoderClassifier(
+                encoder.encoder(), tap=tap, n_classes=n_classes
+            )
+        }
+        return (lambda: Pixels(encoder.data.images, taps=(tap,))), network
+    raise ConfigError(f"a probe cannot read {reads}", "known: taps, tap, bottleneck, encoder")
+
+
+def _make(node: Any, arguments: dict[str, Any], seed: int) -> Any:
+    return build(node, **arguments)(seed=seed)

@@ -1,0 +1,163 @@
+"""The one training loop: pixels only, last step reported, resumable bit for bit on a CPU."""
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from benchmarks.batches import Batches, in_order
+from benchmarks.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.errors import IntegrityError
+from benchmarks.precision import Arithmetic, choose_arithmetic
+from benchmarks.progress import Meter
+
+CHECKPOINT_EVERY = 30.0  # seconds: what an interruption can cost
+LOG_EVERY = 20  # steps averaged into one entry of the loss history
+WARM_UP = 0.05  # share of the steps in which the rate rises linearly
+FOR_STATISTICS = 8192  # images that a bin prior is counted on
+FOR_TIMING = 16  # images on which arithmetics are compared before the first step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: `schedule="cosine"` is a linear warm-up, then half a cosine to zero.
+
+    `clip` bounds the gradient's norm; `precision="auto"` measures first and then decides.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip: float = 1.0
+    flip: bool = True
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of update `step` of `steps`."""
+        if self.schedule == "constant":
+            return self.lr
+        warm = max(1, round(WARM_UP * steps))
+        if step < warm:
+            return self.lr * (step + 1) / warm
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+    def solver(self, model: nn.Module) -> torch.optim.Optimizer:
+        """The optimiser over all of `model`'s parameters."""
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(
+                model.parameters(), lr=self.lr, weight_decay=self.weight_decay, momentum=0.9
+            )
+        return torch.optim.AdamW(model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+
+
+@dataclass
+class Training:
+    """What pretraining leaves beside the weights: arithmetic chosen, seconds, losses.
+
+    `window` holds the losses since the last entry of `history`.
+    """
+
+    precision: str
+    channels_last: bool
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    window: list[dict[str, float]] = field(default_factory=list)
+
+    def log(self, terms: dict[str, Tensor], *, images: int, lr: float, last: bool) -> None:
+        """Count one update; every LOG_EVERY updates the mean losses become an entry."""
+        self.step += 1
+        self.window.append({name: term.item() for name, term in terms.items()})
+        if len(self.window) == LOG_EVERY or last:
+            means = {name: np.mean([w[name] for w in self.window]).item() for name in terms}
+            self.history.append({"step": self.step, "images": images, "lr": lr, **means})
+            self.window = []
+
+
+def pretrain(
+    model: nn.Module,
+    pretext: nn.Module,
+    batches: Batches,
+    *,
+    recipe: Recipe,
+    folder: Path,
+    label: str = "pretrain",
+) -> Training:
+    """Train `model` in place on `pretext` over `batches`; its losses and cost come back.
+
+    Checkpoints go to `folder`, from which the same call continues. Raises IntegrityError before
+    the update if a loss or gradient is not finite, naming the batch.
+    """
+    model.to(batches.device).train()
+    pretext.to(batches.device)
+    solver = recipe.solver(model)
+    modules = {"model": model, "pretext": pretext}
+    notes = load_checkpoint(folder, modules=modules, optimizer=solver)
+    training = Training(**notes) if notes else _begin(model, pretext, batches, recipe)
+    way = Arithmetic(training.precision, training.channels_last)
+    model.to(memory_format=way.layout)
+    fabric = Fabric(accelerator=batches.device, devices=1, precision=way.precision)  # type: ignore[arg-type]
+    network, wrapped = fabric.setup(model, solver)
+    steps = recipe.epochs * batches.per_epoch
+    clock = saved = time.monotonic()
+    with Meter(label, steps * batches.size) as meter:
+        meter.skip(training.step * batches.size)
+        for step in range(training.step, steps):
+            lr = recipe.rate(step, steps)
+            for group in solver.param_groups:
+                group["lr"] = lr
+            terms = pretext.losses(network, *batches.at(step, way.layout))
+            loss = torch.stack(list(terms.values())).sum()
+            if not torch.isfinite(loss):
+                _refuse(terms, batches.samples(step), step)
+            fabric.backward(loss)
+            norm = fabric.clip_gradients(network, wrapped, max_norm=recipe.clip)
+            if norm is not None and not torch.isfinite(norm):
+                _refuse({"gradient": norm}, batches.samples(step), step)
+            wrapped.step()
+            wrapped.zero_grad(set_to_none=True)
+            images = (step + 1) * batches.size
+            training.log(terms, images=images, lr=lr, last=step + 1 == steps)
+            meter.advance(batches.size)
+            now = time.monotonic()
+            training.seconds, clock = training.seconds + now - clock, now
+            if now - saved > CHECKPOINT_EVERY:
+                saved = now
+                save_checkpoint(folder, modules=modules, optimizer=solver, notes=asdict(training))
+    return training
+
+
+def _begin(model: nn.Module, pretext: nn.Module, batches: Batches, recipe: Recipe) -> Training:
+    """Statistics of the pretrain split, and the arithmetic to train in."""
+    counted = batches.ids[:: max(1, len(batches.ids) // FOR_STATISTICS)]
+    pretext.prepare(in_order(batches.images, counted, size=batches.size, device=batches.device))
+    if recipe.epochs == 0:
+        return Training("32-true", channels_last=False)
+    if recipe.precision != "auto":
+        return Training(recipe.precision, channels_last=batches.device == "cuda")
+
+    def loss(network: nn.Module, way: Arithmetic) -> Tensor:
+        images, draws = batches.at(0, way.layout)
+        terms = pretext.losses(network, images[:FOR_TIMING], draws[:FOR_TIMING])
+        return torch.stack(list(terms.values())).sum()
+
+    return Training(**asdict(choose_arithmetic(model, loss, device=batches.device)))
+
+
+def _refuse(terms: dict[str, Tensor], samples: Int64[np.ndarray, " b"], step: int) -> None:
+    bad = [name for name, term in terms.items() if not torch.isfinite(term)]
+    raise IntegrityError(
+        f"step {step}: {', '.join(bad) or 'the sum of losses'} is not finite, "
+        f"batch of pretrain images {samples[:8].tolist()}...; nothing was updated",
+        "lower the method's pretrain.lr, or set pretrain.precision=32-true",
+    )

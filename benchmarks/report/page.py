@@ -1,0 +1,162 @@
+"""The report of a run: one HTML file without script or request, from the run's folder alone.
+
+Also writes what the page shows as plain files: table.md, table.csv, comparisons.csv, figures/.
+"""
+
+import base64
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from string import Template
+
+import pandas as pd
+
+from benchmarks.report.canvas import Figure
+from benchmarks.report.figures import cost_accuracy, label_curves, seen_unseen, tap_scores
+from benchmarks.report.pictures import colorizations, loss_curves
+from benchmarks.report.render import Table, html_table, markdown, plain, safe_csv
+from benchmarks.report.source import Source, read
+from benchmarks.report.statements import answer
+from benchmarks.report.tables import flat, results_table
+from benchmarks.report.validity import class_table, comparisons_table, cost_table, facts
+from benchmarks.significance import compare
+from benchmarks.store import atomic_write
+
+GROUPS = ("all", "seen", "unseen")
+CHARTS = ("seen_unseen", "labels_all", "labels_seen", "labels_unseen")
+
+
+def write(run_dir: Path) -> Path:
+    """Write the report of a run's folder and return the path of report.html.
+
+    Every file is replaced whole or not at all. DataError or IntegrityError where the folder is not
+    that of a finished run.
+    """
+    source = read(run_dir)
+    comparisons = compare(
+        source.rows, source.read_predictions, source.run.get("comparisons", []),
+        seed=0, unseen=source.unseen, primary=source.run.get("primary"),
+    )  # fmt: skip
+    tables, figures = results(source), drawn(source)
+    texts = {
+        "comparisons.csv": safe_csv(comparisons),
+        "table.csv": safe_csv(flat(source.rows)),
+        "table.md": table_md(source, comparisons, tables),
+        "report.html": page(source, comparisons, tables, figures),
+    }
+    for old in (run_dir / "figures").glob("*.png"):
+        if old.stem not in figures:
+            old.unlink()
+    for figure in figures.values():
+        atomic_write(run_dir / "figures" / f"{figure.name}.png", figure.png)
+    for name, text in texts.items():
+        atomic_write(run_dir / name, text.encode("utf-8"))
+    return run_dir / "report.html"
+
+
+def results(source: Source) -> list[Table]:
+    """Return the result tables: all, seen and unseen classes, then the tasks on some classes."""
+    top1 = source.rows[source.rows["metric"] == "top1"]
+    there = set(zip(top1["task"], top1["classes"], strict=True))
+    first = [("all", classes) for classes in GROUPS if ("all", classes) in there]
+    return [
+        results_table(source.rows, source.run, classes=classes, task=task)
+        for task, classes in [*first, *sorted(there - set(first))]
+    ]
+
+
+def drawn(source: Source) -> dict[str, Figure]:
+    """Return the figures that the run's files allow, by name."""
+    primary = source.run.get("primary") or {}
+    classes = str(primary.get("classes", "all"))
+    named = [handle[1] for pair in source.run.get("comparisons", [])[:1] for handle in pair]
+    probe = next((name for name in named if name != "pixels"), "linear")
+    top1 = source.rows[(source.rows["metric"] == "top1") & (source.rows["task"] == "all")]
+    groups, made = set(top1["classes"]), []
+    made += [label_curves(source.rows, classes=c, classifier=probe) for c in GROUPS if c in groups]
+    if {"seen", "unseen"} <= groups:
+        made.append(seen_unseen(source.rows, classifier=probe))
+    if len(source.cost) and classes in groups:
+        made.append(cost_accuracy(source.rows, source.cost, classes=classes, classifier=probe))
+    if len(source.history):
+        made.append(loss_curves(source.history))
+    if source.examples:
+        made.append(colorizations(source.examples))
+    if len(source.selection):
+        made.append(tap_scores(source.selection))
+    return {figure.name: figure for figure in made if figure is not None}
+
+
+def table_md(source: Source, comparisons: pd.DataFrame, tables: list[Table]) -> str:
+    """Return the tables of the page as Markdown, under the question and the answer."""
+    run = source.run
+    head = (
+        f"## {plain(run.get('title', run.get('name', 'run')))}\n\n{plain(run.get('question', ''))}"
+    )
+    shown = [*tables, *([comparisons_table(comparisons)] if len(comparisons) else [])]
+    body = "\n".join(markdown(table) for table in shown)
+    return f"{head}\n\n**{plain(answer(comparisons, run))}**\n\n{body}"
+
+
+def page(
+    source: Source, comparisons: pd.DataFrame, tables: list[Table], figures: dict[str, Figure]
+) -> str:
+    """Return the HTML of the report; every text from outside is escaped."""
+    run = source.run
+    sections = list(_sections(source, comparisons, tables, figures))
+    links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in sections)
+    bodies = [
+        f'<section id="{anchor}"><h2>{escape(title)}</h2>{body}</section>'
+        for anchor, title, body in sections
+    ]
+    if source.config:
+        config = f"<pre>{escape(source.config)}</pre>"
+        bodies.append(f"<details><summary>Resolved configuration</summary>{config}</details>")
+    template = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=escape(str(run.get("title", run.get("name", "run")))),
+        question=escape(str(run.get("question", ""))),
+        answer=escape(answer(comparisons, run)),
+        nav=f'<nav aria-label="Sections">{links}</nav>',
+        sections="\n".join(bodies),
+        footer=escape(f"{run.get('command', '?')} · commit {run.get('commit', '?')}"),
+    )
+
+
+def _sections(
+    source: Source, comparisons: pd.DataFrame, tables: list[Table], figures: dict[str, Figure]
+) -> Iterator[tuple[str, str, str]]:
+    """Anchor, heading and HTML of every section that the run has something for."""
+    terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(source))
+    yield "validity", "What makes it valid", f"<dl>{terms}</dl>"
+    yield "results", "Results", "".join(html_table(table) for table in tables)
+    charts = [figures[name] for name in CHARTS if name in figures]
+    if charts:
+        shown = "".join(map(_picture, charts))
+        yield (
+            "curves",
+            "Classes and labels",
+            f'<div class="pair">{shown}</div>',
+        )
+    if len(comparisons):
+        yield "differences", "Differences", html_table(comparisons_table(comparisons))
+    for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):
+        if name in figures:
+            yield name, title, _picture(figures[name], "wide")
+    if len(source.cost):
+        cost = _picture(figures["cost"], "narrow") if "cost" in figures else ""
+        yield "cost", "Cost", html_table(cost_table(source)) + cost
+    if "taps" in figures:
+        yield "taps", "Layers", _picture(figures["taps"], "narrow")
+    classes = class_table(source)
+    if classes:
+        yield "classes", "Classes", html_table(classes)
+
+
+def _picture(figure: Figure, kind: str = "") -> str:
+    data = base64.b64encode(figure.png).decode()
+    reach = ' tabindex="0"' if kind == "wide" else ""  # it scrolls: keys must reach it
+    return (
+        f'<figure class="{kind}"{reach}><figcaption>{escape(figure.title)}</figcaption>'
+        f'<img alt="{escape(figure.alt)}" src="data:image/png;base64,{data}"></figure>'
+    )

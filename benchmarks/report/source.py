@@ -1,0 +1,98 @@
+"""The files of a run's folder, which are all that a report is made from."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.errors import DataError, IntegrityError
+from benchmarks.significance import CELL, Read, Unseen, half_widths
+
+HANDLE = ["method", "classifier"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run as it lies on disk; optional files that are missing are empty."""
+
+    rows: pd.DataFrame
+    run: dict[str, Any]
+    config: str
+    history: pd.DataFrame
+    cost: pd.DataFrame
+    selection: pd.DataFrame
+    examples: dict[str, np.ndarray]
+    read_predictions: Read
+    unseen: Unseen
+
+
+def read(run_dir: Path) -> Source:
+    """Return what a run's folder holds, rows with the half width of single runs' intervals.
+
+    DataError where rows.csv or run.json, the two that a report needs, are missing.
+    """
+    for name in ("rows.csv", "run.json"):
+        if not (run_dir / name).is_file():
+            raise DataError(f"{run_dir} has no {name}", "give the folder of a finished run")
+    run = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
+    unseen = {int(fold): list(ids) for fold, ids in run.get("unseen_classes", {}).items()}
+    read_predictions = _reader(run_dir / "predictions")
+    rows = _rows(run_dir / "rows.csv")
+    config = run_dir / "config.yaml"
+    return Source(
+        rows=with_half_widths(rows, read_predictions, unseen),
+        run=run,
+        config=config.read_text(encoding="utf-8") if config.is_file() else "",
+        history=_table(run_dir / "history.csv"),
+        cost=_table(run_dir / "cost.csv"),
+        selection=_table(run_dir / "selection.csv"),
+        examples=_arrays(run_dir / "examples.npz"),
+        read_predictions=read_predictions,
+        unseen=unseen,
+    )
+
+
+def with_half_widths(rows: pd.DataFrame, read_predictions: Read, unseen: Unseen) -> pd.DataFrame:
+    """Return the rows with `half_width`: of the 95 % interval, where a cell has a single run."""
+    top1 = rows[rows["metric"] == "top1"]
+    single = top1.index[~top1.duplicated([*HANDLE, *CELL], keep=False)]
+    widths = half_widths(rows.loc[single], read_predictions, seed=0, unseen=unseen)
+    return rows.assign(half_width=pd.Series(widths, index=single, dtype=float))
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    """Rows with names kept as text, whatever they look like."""
+    text = dict.fromkeys(["exp", *HANDLE, "tap", "task", "classes", "key", "split", "commit"], str)
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [""]})
+
+
+def _table(path: Path) -> pd.DataFrame:
+    if not path.is_file() or path.stat().st_size < 2:
+        return pd.DataFrame()
+    return pd.read_csv(path, dtype={"method": str, "classifier": str, "candidate": str})
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _reader(folder: Path) -> Callable[[str], Mapping[str, np.ndarray]]:
+    def read_predictions(key: str) -> Mapping[str, np.ndarray]:
+        """Arrays of one record; a key is a plain name, never a path."""
+        path = folder / f"{key}.npz"
+        if not re.fullmatch(r"\w[\w.-]*", key) or not path.is_file():
+            raise IntegrityError(
+                f"rows.csv names a record without predictions: {key!r}",
+                "rerun the experiment: finished records are reused",
+            )
+        return _arrays(path)
+
+    return read_predictions

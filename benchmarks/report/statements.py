@@ -1,0 +1,105 @@
+"""Sentences made from the numbers of a run: the answer, the captions, what makes it valid."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+DAGGER = "†"
+
+
+def answer(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> str:
+    """Return one sentence on the primary comparison, as plain about losses as about gains.
+
+    Where the interval includes zero it says that no difference was found, and how large one would
+    have been found.
+    """
+    primary = comparisons[comparisons["primary"].astype(bool)] if len(comparisons) else comparisons
+    if not len(primary):
+        return "This run has no answer: it has no records of its primary comparison."
+    row = primary.iloc[0]
+    a, b = (f"{row[f'{x}_method']} ({row[f'{x}_classifier']})" for x in "ab")
+    labels = f"{row['labels_per_class']:g} label{'' if row['labels_per_class'] == 1 else 's'}"
+    setting = f"{where(row['classes'], row['task'])} with {labels} per class"
+    evidence = (
+        f"95 % interval {points(row['low'])} to {points(row['high'])}, {p_text(row['p_holm'])} "
+        f"after Holm, {_runs(int(row['runs']))}"
+    )
+    if row["low"] <= 0 <= row["high"]:
+        return (
+            f"No difference found between {a} and {b} {setting}: {points(row['effect'])} points "
+            f"({evidence}); a difference of {100 * row['smallest_detectable']:.1f} points would "
+            "have been found with 80 % power."
+        )
+    size, side = abs(100 * row["effect"]), "higher" if row["effect"] > 0 else "lower"
+    doubt = "" if row["p_holm"] <= 0.05 else f"; {_doubt(row)}"
+    return (
+        f"{setting[0].upper()}{setting[1:]}, top-1 of {a} is {size:.1f} points {side} than that of "
+        f"{b} ({evidence}){doubt}."
+    )
+
+
+def points(fraction: float) -> str:
+    """Return a difference of fractions as signed percentage points with one decimal."""
+    return f"{100 * fraction:+.1f}".replace("-", "\u2212")
+
+
+def p_text(p: float) -> str:
+    """Return `p = 0.012`, or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _runs(runs: int) -> str:
+    return f"{runs} runs" if runs > 1 else "one run, so nothing is known of other seeds"
+
+
+def _doubt(row: pd.Series) -> str:
+    floor = 2.0 ** (1 - row["n_classes"])
+    if floor > 0.05:
+        return (
+            f"weak evidence: the test flips whole classes, and with {row['n_classes']} of them "
+            f"p cannot fall below {floor:.2g}"
+        )
+    return "weak evidence: after correction p stays above 0.05"
+
+
+def shown_name(method: str, label_free: bool) -> str:
+    """Return the method's name, with a dagger where it is not label-free."""
+    return str(method) if label_free else f"{method} {DAGGER}"
+
+
+def where(classes: str, task: str) -> str:
+    """Return which test classes are scored, and among which classes a classifier chose."""
+    chosen = f"task of {task} classes" if task in ("seen", "unseen") else f"task {task}"
+    return f"on {classes} test classes" + ("" if task == "all" else f" ({chosen} only)")
+
+
+def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str:
+    """Return the sentences under a table: data, test size, spread, marks, device, provenance."""
+    counts = run.get("classes", {})
+    runs, tests = cells["runs"], cells["n_test"]
+    spread = "± is the sd over runs" if len(runs) and runs.max() > 1 else ""
+    if len(runs) and runs.min() == 1:
+        one = "half of the 95 % bootstrap interval over classes and images where there is one run"
+        spread = f"{spread}, or {one}" if spread else f"± is {one}"
+    sizes = ", ".join(f"{counts[k]} {k}" for k in ("all", "seen", "unseen") if k in counts)
+    span = _span(runs)
+    facts = [
+        f"Data {run.get('data', '?')}, classes: {sizes}; {_span(tests)} test images a run; "
+        f"{span} run{'' if span == '1' else 's'} (fold x seed x draw) a cell.",
+        f"{spread}. Bold is the best of a column." if spread else "Bold is the best of a column.",
+        f"{DAGGER} not label-free: labels or a network trained on labels took part in pretraining."
+        if marked
+        else "",
+        f"Preset {run.get('preset', '?')}, {run.get('device', '?')}, "
+        f"{float(run.get('hours', 0)):.2g} h; commit {run.get('commit', '?')}; "
+        f"command: {run.get('command', '?')}",
+    ]
+    return " ".join(fact for fact in facts if fact)
+
+
+def _span(values: pd.Series) -> str:
+    if not len(values):
+        return "0"
+    low, high = int(values.min()), int(values.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -1,0 +1,185 @@
+"""What makes a run valid, or not, in facts taken from its files; and its smaller tables."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.report.render import Table
+from benchmarks.report.source import Source
+from benchmarks.report.statements import p_text, points, shown_name
+
+N_CLASSES = 5  # best and worst classes shown
+COSTS = {
+    "parameters": "parameters",
+    "images_seen": "images seen",
+    "seconds": "seconds",
+    "images_per_second": "images/s",
+    "peak_memory_mb": "peak MB",
+}
+
+
+def facts(source: Source) -> list[tuple[str, str]]:
+    """Return (term, text) pairs: split, test readings, repetitions, marks, controls, flaws."""
+    rows, run = source.rows, source.run
+    on_test = isinstance(run.get("selection"), dict) and run["selection"].get("on_test")
+    marked = sorted(set(rows.loc[~rows["label_free"].astype(bool), "method"]))
+    bad = list(run.get("bad", []))
+    found = [
+        ("Split", ", ".join(sorted(set(rows["split"].astype(str)))) or str(run.get("split", "?"))),
+        ("Images", _images(run)),
+        ("Test readings", _readings(source, bool(on_test))),
+        ("Repetitions", "; ".join(f"{n} {_values(rows[n])}" for n in ("fold", "seed", "draw"))),
+        ("Seen against unseen", _folds(source)),
+        ("Preset", str(run.get("preset", "?"))),
+        ("Selection", _text(run.get("selection", "?"))),
+        ("Not label-free", ", ".join(marked) or "none: no method used a label in pretraining"),
+        ("Duplicates dropped", _text(run.get("dropped", "?"))),
+        ("Files that could not be read", f"{len(bad)} {_text(bad[:5])}" if bad else "0"),
+        ("Controls", _controls(rows)),
+    ]
+    found += [("Known defect", _text(text)) for text in run.get("defects", [])]
+    return found + [("Note", _text(text)) for text in run.get("notes", [])]
+
+
+def comparisons_table(comparisons: pd.DataFrame) -> Table:
+    """Return the table of tested differences in points, the primary one marked."""
+    ordered = comparisons.sort_values("primary", ascending=False, kind="stable", ignore_index=True)
+    body, rules = [], set()
+    for i, row in enumerate(ordered.to_dict("records")):
+        body.append(_comparison(row))
+        if i and (body[i][:2] != body[i - 1][:2] or ordered["primary"].iloc[i - 1]):
+            rules.add(i)
+    n_bold = int(ordered["primary"].sum())
+    header = ("A", "B", "classes", "labels", "A - B", "95 % interval", "p (Holm)",
+              "detectable", "runs")  # fmt: skip
+    note = (
+        "Differences of top-1 in points. Interval: bootstrap over runs, classes and images; "
+        "p: sign flips of whole classes, corrected by Holm's method in two families, the primary "
+        "endpoint and all others. Detectable: the difference found with 80 % power. "
+        "Bold is the primary comparison. With one run, nothing is known of other seeds."
+    )
+    return Table("Differences between methods", header, tuple(body), note,
+                 frozenset((i, j) for i in range(n_bold) for j in range(len(header))),
+                 frozenset(rules), n_names=3)  # fmt: skip
+
+
+def cost_table(source: Source) -> Table:
+    """Return what pretraining cost by method, means over folds and seeds."""
+    marks = source.cost.groupby("method", sort=False)["label_free"].all()
+    means = source.cost.groupby("method", sort=False).mean(numeric_only=True)
+    body = tuple(
+        (
+            shown_name(str(method), bool(marks.loc[str(method)])),
+            *(_number(row.get(name, math.nan)) for name in COSTS),
+            str(source.cost.loc[source.cost["method"] == method, "precision"].iloc[0]),
+        )
+        for method, row in means.iterrows()
+    )
+    header = ("method", *COSTS.values(), "precision")
+    return Table("Cost of pretraining", header, body, "Means over folds and seeds.", n_names=1)
+
+
+def class_table(source: Source) -> Table | None:
+    """Return the best and worst classes of the primary row's first method, if it has records."""
+    if not source.run.get("comparisons"):
+        return None
+    (method, classifier), primary = source.run["comparisons"][0][0], source.run.get("primary", {})
+    rows = source.rows.drop_duplicates("key")
+    wanted = {"method": method, "classifier": classifier, "task": primary.get("task", "all"),
+              "labels_per_class": primary.get("labels_per_class")}  # fmt: skip
+    rows = rows[np.logical_and.reduce([rows[name] == value for name, value in wanted.items()])]
+    if not len(rows):
+        return None
+    records = pd.concat(
+        pd.DataFrame(
+            {"label": record["label"], "right": record["label"] == record["predicted"],
+             "unseen": np.isin(record["label"], source.unseen.get(int(row["fold"]), []))}
+        )
+        for _, row in rows.iterrows()
+        for record in [source.read_predictions(row["key"])]
+    )  # fmt: skip
+    top1 = records.groupby("label").agg(top1=("right", "mean"), unseen=("unseen", "mean"))
+    top1 = top1.sort_values("top1", ascending=False)
+    n = min(N_CLASSES, (len(top1) + 1) // 2)
+    kept = pd.concat([top1.head(n), top1.tail(min(n, len(top1) - n))])
+    body = tuple(
+        (_class_name(source, label), _pretraining(row["unseen"]), f"{100 * row['top1']:.1f}")
+        for label, row in kept.iterrows()
+    )
+    title = f"Best and worst classes of {method} ({classifier}), top-1 (%)"
+    note = f"At {wanted['labels_per_class']:g} labels per class, mean over {len(rows)} run(s)."
+    return Table(title, ("class", "in pretraining", "top-1"), body, note, rules=frozenset({n}))
+
+
+def _comparison(row: dict[Any, Any]) -> tuple[str, ...]:
+    task = "" if row["task"] == "all" else f" (task {row['task']})"
+    return (
+        f"{row['a_method']} · {row['a_classifier']}",
+        f"{row['b_method']} · {row['b_classifier']}",
+        f"{row['classes']}{task}",
+        f"{row['labels_per_class']:g}",
+        points(row["effect"]),
+        f"{points(row['low'])} to {points(row['high'])}",
+        p_text(row["p_holm"]).removeprefix("p ").removeprefix("= "),
+        f"{100 * row['smallest_detectable']:.1f}",
+        f"{row['runs']}",
+    )
+
+
+def _readings(source: Source, on_test: bool) -> str:
+    records = source.rows["key"].nunique()
+    if on_test:
+        return f"SELECTION USED THE TEST SET: all numbers are too high ({records} records)"
+    reads = source.run.get("test_reads")
+    known = "how often each read the test is not recorded" if reads is None else f"{reads} readings"
+    return f"{known}; {records} records"
+
+
+def _values(column: pd.Series) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(column.unique()))
+
+
+def _folds(source: Source) -> str:
+    unseen = [label for labels in source.unseen.values() for label in labels]
+    if len(unseen) and len(set(unseen)) == source.run.get("classes", {}).get("all"):
+        return "every class is unseen in one fold: the same classes are compared"
+    return "not every class was unseen once: the gap between them may be one of difficulty"
+
+
+def _images(run: dict[str, Any]) -> str:
+    parts = {"n_pretrain": "pretraining", "n_pool": "labelled pool", "n_test": "test"}
+    return ", ".join(f"{run[key]:,} {name}" for key, name in parts.items() if key in run)
+
+
+def _controls(rows: pd.DataFrame) -> str:
+    found = {
+        "untrained encoder": rows["method"].str.contains("untrained").any(),
+        "shuffled labels": (rows["classifier"] == "shuffled").any(),
+        "trained from pixels": (rows["classifier"] == "pixels").any(),
+    }
+    present = ", ".join(name for name, there in found.items() if there) or "none"
+    absent = ", ".join(name for name, there in found.items() if not there)
+    return present + (f"; MISSING: {absent}" if absent else "")
+
+
+def _class_name(source: Source, label: Any) -> str:
+    names = source.examples.get("class_names", np.array([], str))
+    return str(names[label]) if label < len(names) else f"class {label}"
+
+
+def _pretraining(unseen: float) -> str:
+    return {0.0: "seen", 1.0: "unseen"}.get(unseen, "unseen in some folds")
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_text(part)}" for key, part in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

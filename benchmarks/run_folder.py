@@ -1,0 +1,183 @@
+"""The folder of one run: everything that its report is made from, as plain files."""
+
+import json
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from benchmarks.contest import Round
+from benchmarks.data import ImageStore
+from benchmarks.encoders import MethodEncoder
+from benchmarks.partition import manifest
+from benchmarks.settings import ROOT, plain
+from benchmarks.store import Store, atomic_write
+
+
+def write(
+    folder: Path,
+    cfg: DictConfig,
+    rows: list[dict[str, Any]],
+    encoders: list[MethodEncoder],
+    *,
+    rounds: list[Round],
+    command: str,
+) -> None:
+    """Fill `folder` with everything the report reads."""
+    stamped = [{"exp": cfg.name, **row, "device": cfg.device, "commit": commit()} for row in rows]
+    write_rows(folder, stamped, rounds[0].store)
+    write_encoders(folder, encoders, rounds[0].images)
+    write_facts(folder, cfg, stamped, encoders, rounds=rounds, command=command)
+
+
+def write_rows(folder: Path, rows: list[dict[str, Any]], store: Store) -> None:
+    """Write rows.csv, selection.csv and the per-image predictions of every row's record."""
+    atomic_write(folder / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+    choices = []
+    for row in {row["key"]: row for row in rows}.values():
+        record = store.root / "rows" / row["key"]
+        target = folder / "predictions" / f"{row['key']}.npz"
+        if not target.is_file():
+            atomic_write(target, (record / "predictions.npz").read_bytes())
+        choices += _candidates(row, json.loads((record / "choice.json").read_text()))
+    atomic_write(folder / "selection.csv", pd.DataFrame(choices).to_csv(index=False).encode())
+    _remove_others(folder / "predictions", {f"{row['key']}.npz" for row in rows})
+
+
+def write_encoders(folder: Path, encoders: list[MethodEncoder], data: ImageStore) -> None:
+    """Write history.csv, cost.csv and examples.npz of the pretrained encoders."""
+    history, costs = [], []
+    for encoder in encoders:
+        names = {"method": encoder.name, "fold": encoder.at.fold, "seed": encoder.at.seed}
+        cost = json.loads((encoder.folder / "cost.json").read_text())
+        costs.append({**names, **cost, "label_free": encoder.label_free})
+        for entry in json.loads((encoder.folder / "history.json").read_text()):
+            at = {"step": entry.pop("step"), "images": entry.pop("images")}
+            history += [{**names, **at, "term": k, "value": v} for k, v in entry.items()]
+    columns = ["method", "fold", "seed", "step", "images", "term", "value"]
+    table = pd.DataFrame(history, columns=columns).to_csv(index=False)
+    atomic_write(folder / "history.csv", table.encode())
+    atomic_write(folder / "cost.csv", pd.DataFrame(costs).to_csv(index=False).encode())
+    if encoders:
+        _write_examples(folder / "examples.npz", encoders, data)
+
+
+def write_facts(
+    folder: Path,
+    cfg: DictConfig,
+    rows: list[dict[str, Any]],
+    encoders: list[MethodEncoder],
+    *,
+    rounds: list[Round],
+    command: str,
+) -> None:
+    """Write config.yaml, split-FOLD.tsv and run.json: what was asked, of what, by what."""
+    images, split = rounds[0].images, rounds[0].split
+    splits = {at.fold: at.split for at in rounds}
+    for fold, made in splits.items():
+        atomic_write(folder / f"split-{fold}.tsv", manifest(made, images.hashes).encode())
+    kept = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "out"])
+    atomic_write(folder / "config.yaml", OmegaConf.to_yaml(kept).encode())
+    seconds = sum({row["key"]: row["seconds"] for row in rows}.values())
+    seconds += sum(json.loads((e.folder / "cost.json").read_text())["seconds"] for e in encoders)
+    asked = ("name", "title", "question", "folds", "seeds", "selection", "defects", "notes")
+    entered = {(row["method"], row["classifier"]) for row in rows}
+    facts = {
+        **{key: plain(cfg[key]) for key in asked},
+        "primary": plain(cfg.primary),
+        "comparisons": [
+            pair for pair in plain(cfg.comparisons) if all(tuple(side) in entered for side in pair)
+        ],
+        "preset": cfg.preset_name,
+        "data": images.name,
+        "image_size": int(images.images.shape[1]),
+        "classes": {
+            "all": len(split.seen) + len(split.unseen),
+            "seen": len(split.seen),
+            "unseen": len(split.unseen),
+        },
+        "n_pretrain": len(split.pretrain),
+        "n_pool": len(split.pool),
+        "n_test": len(split.test),
+        "dropped": len(split.dropped),
+        "bad": list(images.bad),
+        "split": ", ".join(made.manifest_hash[:12] for made in splits.values()),
+        "unseen_classes": {str(fold): made.unseen.tolist() for fold, made in splits.items()},
+        "test_reads": sum({row["key"]: row["test_reads"] for row in rows}.values()),
+        "device": device_name(str(cfg.device)),
+        "hours": round(seconds / 3600, 3),
+        "commit": commit(),
+        "command": command,
+    }
+    atomic_write(folder / "run.json", json.dumps(facts, indent=1).encode())
+
+
+def device_name(device: str) -> str:
+    """What the run was computed on, in words: accelerator or processor, and threads."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        named = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = named[0].split(":", 1)[1].strip() if named else model
+    return f"{model}, {torch.get_num_threads()} threads"
+
+
+def commit() -> str:
+    """The commit of the code, with `+changes` if files differ from it; `unknown` outside git."""
+    git = ["git", "-C", str(ROOT)]
+    asked = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
+    )
+    if asked.returncode:
+        return "unknown"
+    code = ["benchmarks", "models", "probes", "configs"]
+    dirty = subprocess.run([*git, "status", "--porcelain", *code], capture_output=True, text=True)
+    return asked.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
+
+
+def _candidates(row: dict[str, Any], choice: dict[str, Any]) -> list[dict[str, Any]]:
+    """One line for every tap and trial that selection saw."""
+    keep = ("method", "classifier", "task", "labels_per_class", "fold", "seed", "draw")
+    names = {name: row[name] for name in keep}
+    return [
+        {**names, "candidate": tap, "trial": trial, "score": score,
+         "chosen": tap == choice["tap"] and trial == choice["trial"]}
+        for tap, scores in choice["scores"].items()
+        for trial, score in enumerate(scores)
+    ]  # fmt: skip
+
+
+def _write_examples(path: Path, encoders: list[MethodEncoder], data: ImageStore) -> None:
+    """Pictures of the first fold and seed: gray, truth and each method's colorization."""
+    first = [
+        e for e in encoders if (e.at.fold, e.at.seed) == (encoders[0].at.fold, encoders[0].at.seed)
+    ]
+    made = {e.name: np.load(e.folder / "examples.npz") for e in first}
+    ids = made[first[0].name]["ids"]
+    truth = data.images[ids]
+    weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601
+    gray = np.repeat((truth @ weights).round().astype(np.uint8)[..., None], 3, axis=-1)
+    arrays = {f"method__{name}": record["colored"] for name, record in made.items()}
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez_compressed(
+        temporary, gray=gray, truth=truth, label=data.labels[ids],
+        seen=np.isin(data.labels[ids], first[0].at.split.seen),
+        class_names=np.array(data.class_names), **arrays,
+    )  # fmt: skip
+    shutil.move(temporary, path)
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Drop predictions of records that this run no longer has."""
+    for path in folder.glob("*.npz"):
+        if path.name not in names:
+            path.unlink()

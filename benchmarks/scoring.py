@@ -1,0 +1,215 @@
+"""Probe or baseline x task x budget -> rows and per-image predictions, one record each.
+
+Selection sees the labelled pool only. Its choice is written to disk, and only then do the test
+labels open (contest.py).
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from benchmarks.contest import Contest
+from benchmarks.draws import generator
+from benchmarks.splits import validation_folds
+from benchmarks.store import Store, atomic_write, content_key
+
+CHUNK = 2048  # test images predicted at a time: bounds memory
+
+
+class Features(Protocol):
+    """What a probe or baseline reads: latents by tap, or pixels."""
+
+    @property
+    def taps(self) -> Sequence[str]:
+        """Names among which selection chooses."""
+
+    def take(self, tap: str, ids: Int64[np.ndarray, " m"]) -> np.ndarray:
+        """Features of the images `ids`, in that order."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The store's images as features; `tap` names what reads them."""
+
+    images: np.ndarray
+    taps: Sequence[str] = ("pixels",)
+
+    def take(self, tap: str, ids: Int64[np.ndarray, " m"]) -> np.ndarray:
+        """Images `ids`, uint8 (m, h, w, 3)."""
+        return self.images[ids]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How a setting is chosen: `folds`-fold cross-validation in the pool; 1 is one hold-out.
+
+    `on_test` keeps seed 004's defect: the test set chooses. Tables made so say it.
+    """
+
+    folds: int = 5
+    on_test: bool = False
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One row of the table: a probe on a frozen encoder, or a baseline on pixels.
+
+    `probe(seed)` and `features()` make the real things when they are needed; `made_of` says what
+    they come from and is part of the record's key. `default_tap` serves where none can be chosen.
+    `shuffle` marks the control that learns permuted labels and must end at chance.
+    """
+
+    method: str
+    classifier: str
+    label_free: bool
+    probe: Callable[[int], Any]
+    features: Callable[[], Features]
+    default_tap: str
+    made_of: dict[str, Any]
+    shuffle: bool = False
+
+
+def score(
+    entrant: Entrant, contest: Contest, *, labels_per_class: int, draw: int, selection: Selection
+) -> list[dict[str, Any]]:
+    """Rows of one entrant at one budget, from their record, which is made if it is missing."""
+    at = contest.round
+    cell = {
+        "method": entrant.method,
+        "label_free": entrant.label_free,
+        "classifier": entrant.classifier,
+        "task": contest.task,
+        "labels_per_class": labels_per_class,
+        "fold": at.fold,
+        "seed": at.seed,
+        "draw": draw,
+        "split": at.split.manifest_hash,
+    }
+    key = content_key(
+        stage="rows",
+        cell=cell,
+        made_of=entrant.made_of,
+        shuffle=entrant.shuffle,
+        selection=asdict(selection),
+    )
+    with at.store.writing("rows", key) as folder:
+        if folder is not None:
+            ids = contest.training(labels_per_class, draw=draw)
+            y = contest.targets(contest.labels[ids])
+            if entrant.shuffle:
+                y = generator(at.seed, "shuffled labels", draw).permutation(y)
+            _measure(entrant, contest, (ids, y), folder, selection=selection)
+    return _rows(cell, key, at.store.path("rows", key))
+
+
+def _measure(
+    entrant: Entrant,
+    contest: Contest,
+    labelled: tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]],
+    folder: Path,
+    *,
+    selection: Selection,
+) -> None:
+    """Select, write the choice, refit on all labels, then open the test labels, once."""
+    start = time.monotonic()
+    seed, lock, held = contest.round.seed, contest.lock(), None
+    probe, features = entrant.probe(seed), entrant.features()
+    if selection.on_test:
+        held = contest.test, contest.targets(lock.break_open())
+    choice = select(probe, features, *labelled, selection=selection, seed=seed,
+                    default_tap=entrant.default_tap, held=held)  # fmt: skip
+    atomic_write(folder / "choice.json", json.dumps(choice).encode())
+    ids, y = labelled
+    probe.fit(features.take(choice["tap"], ids), y, choice["trial"])
+    proba = _predict(probe, features, choice["tap"], contest.test)
+    label = lock.open(folder / "choice.json")
+    predicted = contest.classes[proba.argmax(1)]
+    np.savez(folder / "predictions.npz", ids=contest.test, label=label, predicted=predicted)
+    metrics = [
+        {"classes": name, "n_test": int(np.isin(label, classes).sum()), **values}
+        for name, classes in contest.groups.items()
+        for values in metric_values(proba, contest.targets(label), np.isin(label, classes))
+    ]
+    result = {
+        "metrics": metrics,
+        "test_reads": lock.reads,
+        "trials": len(probe.trials) * len(features.taps),
+        "seconds": round(time.monotonic() - start, 2),
+    }
+    atomic_write(folder / "result.json", json.dumps(result).encode())
+
+
+def select(
+    probe: Any,
+    features: Features,
+    ids: Int64[np.ndarray, " m"],
+    y: Int64[np.ndarray, " m"],
+    *,
+    selection: Selection,
+    seed: int,
+    default_tap: str,
+    held: tuple[Int64[np.ndarray, " t"], Int64[np.ndarray, " t"]] | None = None,
+) -> dict[str, Any]:
+    """The tap and trial with the best mean validation top-1; the earlier one wins a tie.
+
+    Where no label can be spared (one a class) the declared defaults are taken. `held` replaces
+    validation by given images (ids, targets): seed 004's defect.
+    """
+    folds = [] if held else validation_folds(y, n_folds=selection.folds, seed=seed)
+    if not folds and held is None:
+        return {"tap": default_tap, "trial": probe.default, "rule": "declared default",
+                "settings": probe.trials[probe.default], "scores": {}}  # fmt: skip
+    scores = {}
+    for tap in features.taps:
+        X = features.take(tap, ids)
+        if held:
+            parts = [probe.validate(X, y, features.take(tap, held[0]), held[1])]
+        else:
+            parts = [probe.validate(X[a], y[a], X[b], y[b]) for a, b in folds]
+        scores[tap] = np.mean(parts, axis=0).tolist()
+    best, trial = np.unravel_index(
+        np.argmax(list(scores.values())), (len(scores), len(probe.trials))
+    )
+    rule = "TEST SET" if held else f"{len(folds)} validation part(s) of the pool"
+    return {"tap": features.taps[int(best)], "trial": int(trial), "rule": rule,
+            "settings": probe.trials[int(trial)], "scores": scores}  # fmt: skip
+
+
+def metric_values(
+    proba: Float[np.ndarray, "n c"],
+    target: Int64[np.ndarray, " n"],
+    among: Bool[np.ndarray, " n"],
+) -> list[dict[str, Any]]:
+    """Top-1, top-5 (fractions) and negative log-likelihood (nats) on the images `among`."""
+    proba, target = proba[among], target[among]
+    truth = proba[np.arange(len(target)), target]
+    # Ties count against: right in the top 5 only if fewer than 5 others are at least as likely.
+    rivals = (proba >= truth[:, None]).sum(1) - 1
+    return [
+        {"metric": "top1", "value": float((proba.argmax(1) == target).mean())},
+        {"metric": "top5", "value": float((rivals < 5).mean())},
+        {"metric": "nll", "value": float(-np.log(np.maximum(truth, 1e-12)).mean())},
+    ]
+
+
+def _predict(
+    probe: Any, features: Features, tap: str, ids: Int64[np.ndarray, " t"]
+) -> Float[np.ndarray, "t c"]:
+    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+    return np.concatenate([probe.predict_proba(features.take(tap, chunk)) for chunk in chunks])
+
+
+def _rows(cell: dict[str, Any], key: str, folder: Path) -> list[dict[str, Any]]:
+    choice = json.loads((folder / "choice.json").read_text())
+    result = json.loads((folder / "result.json").read_text())
+    shared = {name: result[name] for name in ("trials", "seconds", "test_reads")}
+    return [
+        {**cell, "tap": choice["tap"], **metric, **shared, "key": key}
+        for metric in result["metrics"]
+    ]

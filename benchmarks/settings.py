@@ -1,0 +1,106 @@
+"""Configuration: Hydra composes it, this file checks it; the config stops at run.py.
+
+Nothing outside this project's packages can be named by a `_target_`: the tree is walked and every
+target checked before anything is imported.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from benchmarks.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+ALLOWED = ("benchmarks.", "models.", "probes.")
+
+
+def load_config(overrides: list[str]) -> DictConfig:
+    """The configuration of a command line; ConfigError in one line if it has a mistake."""
+    try:
+        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            config = compose("config", overrides=overrides)
+    except MissingConfigException as error:
+        raise _unknown_option(error) from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _bad_key(error) from None
+    for target in _targets(config):
+        if not target.startswith(ALLOWED):
+            raise ConfigError(f"_target_ {target} is not of this project", "name one that is")
+    return config
+
+
+def resolve(config: DictConfig) -> DictConfig:
+    """The configuration with its device chosen and every `${...}` replaced."""
+    if config.device == "auto":
+        import torch
+
+        config.device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        OmegaConf.resolve(config)
+    except OmegaConfBaseException as error:
+        raise _bad_key(error) from None
+    return config
+
+
+def options(group: str) -> list[str]:
+    """Names that exist in a config group, such as `exp` or `methods`."""
+    return sorted(path.stem for path in (ROOT / "configs" / group).glob("*.yaml"))
+
+
+def build(node: Any, **arguments: Any) -> Any:
+    """Instantiate a checked node; ConfigError names the target if its arguments do not fit."""
+    from hydra.utils import instantiate
+
+    try:
+        return instantiate(node, **arguments, _convert_="all")
+    except Exception as error:
+        cause = error.__cause__ or error
+        text = " ".join(str(cause).split())
+        raise ConfigError(
+            f"{node.get('_target_')}: {text[:300]}", "mend the handle or the override"
+        ) from error
+
+
+def plain(node: Any) -> Any:
+    """A config node as dictionaries, lists and scalars: what a record's key is made of."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def _targets(node: Any) -> Iterator[str]:
+    if isinstance(node, DictConfig):
+        for key, value in node.items():
+            if key == "_target_":
+                yield str(value)
+            else:
+                yield from _targets(value)
+    elif isinstance(node, ListConfig):
+        for value in node:
+            yield from _targets(value)
+
+
+def _unknown_option(error: MissingConfigException) -> ConfigError:
+    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+    known = options(group)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return ConfigError(
+        f"{group}={name} does not exist", f"{hint}known: {', '.join(known) or 'none'}"
+    )
+
+
+def _bad_key(error: Exception) -> ConfigError:
+    text = " ".join(str(error).split())
+    cause = error.__cause__ or error
+    key = re.search(r"Key '([^']+)' is not in struct|full_key: (\S+)", f"{text} {cause}")
+    short = re.split(r" full_key:| Env variable| See https", text)[0]
+    found = f" ({key.group(2) or key.group(1)})" if key else ""
+    return ConfigError(
+        f"{short[:240]}{found}", "see the keys with --cfg job; `key=value` changes one"
+    )

@@ -1,0 +1,187 @@
+"""Paired tests on rows and their per-image predictions, from files alone.
+
+The interval of every effect is that of `benchmarks.bootstrap`; what one run can and cannot say is
+said there. p-values are corrected by Holm's method in two families, both declared before the run:
+the comparisons at the primary endpoint, and all others together.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from benchmarks.bootstrap import Paired, hierarchical_bootstrap, interval
+from benchmarks.errors import DataError, IntegrityError
+
+RUN = ["fold", "seed", "draw"]
+CELL = ["task", "classes", "labels_per_class"]
+PAIR = ["a_method", "a_classifier", "b_method", "b_classifier"]
+COLUMNS = [
+    *(*PAIR, *CELL, "runs", "n_test", "effect", "low", "high", "p", "p_holm", "primary"),
+    *("smallest_detectable", "n_classes"),
+]
+POWER = 0.84  # standard errors beyond the interval that 80 % power needs
+Read = Callable[[str], Mapping[str, np.ndarray]]
+Unseen = Mapping[int, Sequence[int]]
+Handle = Sequence[str]
+
+
+def compare(
+    rows: pd.DataFrame,
+    read_predictions: Read,
+    comparisons: Sequence[Sequence[Handle]],
+    *,
+    seed: int,
+    unseen: Unseen,
+    primary: Mapping[str, Any] | None = None,
+    n_resamples: int = 4000,
+) -> pd.DataFrame:
+    """Return one tested difference (fractions, a minus b) per pair, task, classes and budget.
+
+    `comparisons` are pairs of (method, classifier); `unseen` names the unseen classes of each fold;
+    `primary` (labels_per_class, classes, task) marks the first pair there as primary endpoint.
+    Only runs that both rows have are used. IntegrityError where two records are not of the same
+    test images, a run has two records of one row, or a record contradicts its row.
+    """
+    top1 = rows[rows["metric"] == "top1"]
+    found: list[dict[str, Any]] = []
+    for a, b in comparisons:
+        for cell, runs in _cells(top1, a, b):
+            paired = [_paired(run, read_predictions, unseen) for _, run in runs.iterrows()]
+            named = dict(zip([*PAIR, *CELL], [*a, *b, *cell], strict=True))
+            found.append(named | _tested(paired, seed=seed, n_resamples=n_resamples))
+    return _corrected(pd.DataFrame(found), comparisons, primary)[COLUMNS]
+
+
+def half_widths(
+    rows: pd.DataFrame, read_predictions: Read, *, seed: int, unseen: Unseen, n_resamples: int = 500
+) -> Float[np.ndarray, " r"]:
+    """Return, for every top1 row, half its 95 % interval over classes and images (else NaN)."""
+    found = np.full(len(rows), np.nan)
+    for i, (_, row) in enumerate(rows.iterrows()):
+        if row["metric"] != "top1":
+            continue
+        record = _record(row, row["key"], row["value"], read_predictions, unseen)
+        estimate = interval(record["correct"], record["label"], seed=seed, n_resamples=n_resamples)
+        found[i] = (estimate.high - estimate.low) / 2
+    return found
+
+
+def sign_flip_p(
+    by_class: Float[np.ndarray, " c"], *, seed: int, run_widening: float = 1.0, n_flips: int = 9999
+) -> float:
+    """Return the two-sided p of "no difference" under flips of each class's share of the effect.
+
+    Runs share their classes, so a class flips in all runs at once; what the runs add to the noise
+    shrinks the statistic instead. Exact up to 13 classes, where p >= 2 ** (1 - c); otherwise Monte
+    Carlo, counting the data as one flip.
+    """
+    n_classes = len(by_class)
+    observed = abs(by_class.sum()) / run_widening
+    if n_classes <= 13:
+        signs = 1.0 - 2.0 * (np.arange(2**n_classes)[:, None] >> np.arange(n_classes) & 1)
+        return float(np.mean(np.abs(signs @ by_class) >= observed - 1e-12))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, n_classes))
+    return float((1 + np.sum(np.abs(signs @ by_class) >= observed - 1e-12)) / (n_flips + 1))
+
+
+def holm(p_values: Iterable[float]) -> Float[np.ndarray, " t"]:
+    """Return the p-values adjusted by Holm's step-down method (1979), in the order given."""
+    p = np.asarray(list(p_values), dtype=float)
+    order = np.argsort(p)
+    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(adjusted, 1.0)[np.argsort(order)]
+
+
+def _cells(top1: pd.DataFrame, a: Handle, b: Handle) -> Iterable[tuple[Any, pd.DataFrame]]:
+    """Cells (task, classes, budget) that both rows have, each with the runs that both have."""
+    first, second = (
+        top1[(top1["method"] == method) & (top1["classifier"] == classifier)]
+        for method, classifier in (a, b)
+    )
+    for (method, classifier), part in ((a, first), (b, second)):
+        if part.duplicated([*CELL, *RUN]).any():
+            raise IntegrityError(
+                f"rows.csv holds two records of one run of {method} ({classifier})",
+                "delete the run folder's rows.csv and rerun: finished records are reused",
+            )
+    both = first.merge(second, on=[*CELL, *RUN], suffixes=("_a", "_b"))
+    return both.groupby(CELL, sort=True)
+
+
+def _record(
+    row: pd.Series, key: str, value: float, read: Read, unseen: Unseen
+) -> dict[str, np.ndarray]:
+    """The ids, labels and correctness of a record's images in the row's group of classes."""
+    record = read(key)
+    keep = _group(record["label"], row["classes"], row["fold"], unseen)
+    label, predicted = record["label"][keep], record["predicted"][keep]
+    if not len(label) or abs(np.mean(label == predicted) - value) > 1e-5:
+        raise IntegrityError(
+            f"the predictions of record {key} do not give its {row['classes']} top-1 in rows.csv",
+            "delete that record and rerun the experiment",
+        )
+    return {"ids": record["ids"][keep], "label": label, "correct": label == predicted}
+
+
+def _group(
+    labels: Int[np.ndarray, " n"], classes: str, fold: Any, unseen: Unseen
+) -> Bool[np.ndarray, " n"]:
+    if classes == "all":
+        return np.ones(len(labels), bool)
+    if int(fold) not in unseen:
+        raise DataError(
+            f"the unseen classes of fold {fold} are not recorded",
+            "run.json needs them as unseen_classes: {fold: [class ids]}",
+        )
+    is_unseen = np.isin(labels, list(unseen[int(fold)]))
+    return is_unseen if classes == "unseen" else ~is_unseen
+
+
+def _paired(run: pd.Series, read: Read, unseen: Unseen) -> Paired:
+    a = _record(run, run["key_a"], run["value_a"], read, unseen)
+    b = _record(run, run["key_b"], run["value_b"], read, unseen)
+    order_a, order_b = np.argsort(a["ids"]), np.argsort(b["ids"])
+    same = np.array_equal(a["ids"][order_a], b["ids"][order_b])
+    if not same or not np.array_equal(a["label"][order_a], b["label"][order_b]):
+        raise IntegrityError(
+            f"records {run['key_a']} and {run['key_b']} are not of the same test images",
+            "compare rows of one experiment and one split only",
+        )
+    return Paired(
+        a["ids"][order_a], a["label"][order_a], a["correct"][order_a], b["correct"][order_b]
+    )
+
+
+def _tested(runs: list[Paired], *, seed: int, n_resamples: int) -> dict[str, Any]:
+    found = hierarchical_bootstrap(runs, seed=seed, n_resamples=n_resamples)
+    return {
+        "runs": len(runs),
+        "n_test": max(len(run.ids) for run in runs),
+        "n_classes": len(found.by_class),
+        "effect": found.effect,
+        "low": found.low,
+        "high": found.high,
+        "p": sign_flip_p(found.by_class, seed=seed, run_widening=found.run_widening),
+        # 2.8 standard errors where runs and classes are many; more where the interval is wider.
+        "smallest_detectable": (found.high - found.low) / 2 + POWER * found.se,
+    }
+
+
+def _corrected(
+    found: pd.DataFrame, comparisons: Sequence[Sequence[Handle]], primary: Mapping[str, Any] | None
+) -> pd.DataFrame:
+    """The table with p_holm (two families) and the primary row marked."""
+    if found.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    wanted = {"task": "all"} | dict(primary or {"labels_per_class": -1})
+    endpoint = np.logical_and.reduce([found[name] == wanted[name] for name in wanted])
+    first = [part for handle in comparisons[0] for part in handle]
+    is_first = np.logical_and.reduce([found[n] == v for n, v in zip(PAIR, first, strict=True)])
+    found["primary"] = endpoint & is_first
+    found["p_holm"] = 0.0
+    for family in (endpoint, ~endpoint):
+        found.loc[family, "p_holm"] = holm(found.loc[family, "p"])
+    return found

@@ -1,0 +1,1 @@
+"""One file an objective: `inputs`, channel counts, `losses(model, images, draws)`, `decode`."""

@@ -1,0 +1,29 @@
+"""Tests of benchmarks/report/canvas.py: safe words, distinct lines, PNG bytes."""
+
+from benchmarks.report.canvas import canvas, colour, legend_below, marker, png, text
+
+
+def test_text_is_one_short_line_without_formulas():
+    assert text("a\nb$c$") == r"a b\$c\$"
+    assert len(text("x" * 99)) == 40
+
+
+def test_many_lines_stay_distinct():
+    assert len({(colour(i), marker(i)) for i in range(56)}) == 56
+
+
+def test_a_drawn_sheet_is_a_png_and_equal_when_drawn_again():
+    def drawn():
+        sheet, panels = canvas(3, width=4.0, height=3.0)
+        for axes in panels:
+            axes.plot([1, 2], [3, 4], label=text(r"$\frac{色"))
+        legend_below(sheet, panels[0])
+        return png(sheet)
+
+    assert drawn().startswith(b"\x89PNG") and drawn() == drawn()
+
+
+def test_an_empty_legend_is_no_error():
+    sheet, (axes,) = canvas(1, width=3.0, height=2.0)
+    legend_below(sheet, axes)
+    assert png(sheet)

@@ -1,0 +1,169 @@
+"""The loop learns, resumes bit for bit, and stops before a non-finite update."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import pretrain as module
+from benchmarks.batches import Batches
+from benchmarks.errors import IntegrityError
+from benchmarks.pretrain import Recipe, pretrain
+from models.alexnet import HalfAlexNet
+from models.block_autoencoder import BlockAutoencoder
+from models.outputs import ColorBins
+from models.pretext.colorization import Colorization
+from models.pretext.cross_channel import CrossChannel
+from models.splitbrain import SplitBrain
+
+RECIPE = Recipe(epochs=2, batch_size=8, precision="32-true")
+
+
+def pictures(n: int = 32, size: int = 16) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def block() -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    pretext = Colorization(losses={"smooth_l1": 1.0})
+    return BlockAutoencoder(1, 2, block_channels=(8, 8), norm_groups=4), pretext
+
+
+def splitbrain() -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    pretext = CrossChannel(
+        colorization=Colorization(
+            output=ColorBins(soft=True, rebalance=0.5), losses={"cross_entropy": 1.0}
+        )
+    )
+    model = SplitBrain(
+        (1, 2),
+        pretext.out_channels,
+        half=lambda i, o: HalfAlexNet(i, o, stride=1, fc_width=8, width=0.1),
+    )
+    return model, pretext
+
+
+def batches(pretext: nn.Module, images: np.ndarray | None = None) -> Batches:
+    images = pictures() if images is None else images
+    ids = np.arange(len(images))
+    return Batches(images, ids, size=8, seed=1, n_draws=pretext.n_draws, flip=True, device="cpu")
+
+
+class Interrupted(Exception):
+    """Stands for a signal between two updates."""
+
+
+@pytest.mark.parametrize("make", [block, splitbrain])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_resume_gives_the_same_weights_bit_for_bit(tmp_path, monkeypatch, make, optimizer):
+    recipe = Recipe(epochs=2, batch_size=8, precision="32-true", optimizer=optimizer, lr=1e-3)
+    whole, pretext = make()
+    straight = pretrain(whole, pretext, batches(pretext), recipe=recipe, folder=tmp_path / "a")
+
+    monkeypatch.setattr(module, "CHECKPOINT_EVERY", -1.0)  # after every update
+    broken, pretext = make()
+    seen = batches(pretext)
+    original = seen.at
+
+    def at(step, layout=torch.contiguous_format):
+        if step == 5:
+            raise Interrupted
+        return original(step, layout)
+
+    seen.at = at  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        pretrain(broken, pretext, seen, recipe=recipe, folder=tmp_path / "b")
+
+    again, pretext = make()
+    resumed = pretrain(again, pretext, batches(pretext), recipe=recipe, folder=tmp_path / "b")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert [e["step"] for e in resumed.history] == [e["step"] for e in straight.history]
+    assert resumed.history == straight.history
+
+
+def test_a_torn_checkpoint_falls_back_one_generation(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHECKPOINT_EVERY", -1.0)
+    model, pretext = block()
+    pretrain(model, pretext, batches(pretext), recipe=RECIPE, folder=tmp_path)
+    newest = sorted(tmp_path.glob("*.checkpoint"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-7])
+    again, pretext = block()
+    pretrain(again, pretext, batches(pretext), recipe=RECIPE, folder=tmp_path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_all_checkpoints_torn_stops_instead_of_starting_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHECKPOINT_EVERY", -1.0)
+    model, pretext = block()
+    pretrain(model, pretext, batches(pretext), recipe=RECIPE, folder=tmp_path)
+    for path in tmp_path.glob("*.checkpoint"):
+        path.write_bytes(b"torn")
+    with pytest.raises(IntegrityError, match="no checkpoint"):
+        pretrain(model, pretext, batches(pretext), recipe=RECIPE, folder=tmp_path)
+
+
+def test_training_lowers_the_loss(tmp_path):
+    images = np.zeros((32, 16, 16, 3), np.uint8)
+    images[..., 0] = 200  # all red: the colour can be learned as a constant
+    model, pretext = block()
+    recipe = Recipe(epochs=15, batch_size=8, precision="32-true", lr=3e-3)
+    seen = batches(pretext, images)
+    history = pretrain(model, pretext, seen, recipe=recipe, folder=tmp_path).history
+    assert history[-1]["smooth_l1"] < 0.3 * history[0]["smooth_l1"]
+
+
+class Spoiled(nn.Module):
+    """A real pretext whose loss turns NaN at one step."""
+
+    def __init__(self, pretext: nn.Module, step: int) -> None:
+        super().__init__()
+        self.pretext, self.n_draws, self.countdown = pretext, pretext.n_draws, step
+
+    def prepare(self, images):
+        self.pretext.prepare(images)
+
+    def losses(self, model, images, draws):
+        self.countdown -= 1
+        terms = self.pretext.losses(model, images, draws)
+        if self.countdown < 0:
+            return {name: term * float("nan") for name, term in terms.items()}
+        return terms
+
+
+def test_a_non_finite_loss_stops_before_the_update_and_names_the_batch(tmp_path):
+    model, pretext = block()
+    spoiled = Spoiled(pretext, step=0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(IntegrityError, match=r"step 0: smooth_l1 is not finite, batch of pretrain"):
+        pretrain(model, spoiled, batches(spoiled), recipe=RECIPE, folder=tmp_path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_batches_do_not_depend_on_what_was_asked_before():
+    _, pretext = block()
+    one, two = batches(pretext), batches(pretext)
+    for step in range(7):
+        one.at(step)
+    assert torch.equal(one.at(7)[0], two.at(7)[0])
+    assert not torch.equal(one.at(7)[0], one.at(6)[0])
+
+
+def test_every_image_is_visited_once_an_epoch():
+    _, pretext = block()
+    seen = batches(pretext)
+    seen.at(4)
+    visited = np.concatenate([seen.samples(step) for step in range(4, 8)])
+    assert sorted(visited) == list(range(32))
+
+
+def test_rate_rises_then_falls_to_zero():
+    recipe = Recipe(epochs=1, lr=2.0)
+    rates = [recipe.rate(step, 100) for step in range(100)]
+    assert np.argmax(rates) in (4, 5)
+    assert max(rates) == pytest.approx(2.0)
+    assert rates[-1] < 0.01
+    assert Recipe(epochs=1, lr=2.0, schedule="constant").rate(99, 100) == 2.0
