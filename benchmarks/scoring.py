@@ -162,8 +162,11 @@ def select(
     validation by given images (ids, targets): seed 004's defect.
     """
     folds = [] if held else validation_folds(y, n_folds=selection.folds, seed=seed)
-    if not folds and held is None:
-        return {"tap": default_tap, "trial": probe.default, "rule": "declared default",
+    alone = len(features.taps) * len(probe.trials) == 1
+    if held is None and (alone or not folds):
+        tap = features.taps[0] if alone else default_tap
+        rule = "nothing to choose" if alone else "declared default"
+        return {"tap": tap, "trial": probe.default, "rule": rule,
                 "settings": probe.trials[probe.default], "scores": {}}  # fmt: skip
     scores = {}
     for tap in features.taps:

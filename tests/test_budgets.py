@@ -40,14 +40,14 @@ def test_draws_differ_and_a_class_does_not_depend_on_the_others():
 
 def test_too_large_a_budget_is_explained():
     labels, pool = pooled()
-    with pytest.raises(DataError, match="class 0 has 10 labelled images, 11 are asked"):
+    with pytest.raises(DataError, match="class a has 10 labelled images, 11 are asked"):
         label_budget(
             labels,
             pool,
             labels_per_class=11,
             draw=0,
             seed=0,
-            class_names=[f"class {c}" for c in range(5)],
+            class_names=tuple("abcde"),
         )
     with pytest.raises(ConfigError):
         label_budget(labels, pool, labels_per_class=0, draw=0, seed=0)
