@@ -22,7 +22,7 @@ CHECKPOINT_EVERY = 30.0  # seconds: what an interruption can cost
 LOG_EVERY = 20  # steps averaged into one entry of the loss history
 WARM_UP = 0.05  # share of the steps in which the rate rises linearly
 FOR_STATISTICS = 8192  # images that a bin prior is counted on
-FOR_TIMING = 16  # images on which arithmetics are compared before the first step
+FOR_TIMING = 32  # images on which arithmetics are compared before the first step
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from benchmarks.errors import ConfigError
 from benchmarks.species import Colour, Field, Value, colours, depths, patterns
 
 BATCH = 64  # images whose maps fit a core's cache
-N_BLOBS = 4
+N_BLOBS = 2
 DARKEST, BRIGHTEST = 25, 85  # L
 
 
@@ -127,8 +127,8 @@ def _add_blob(
 
 def _pose(x: Field, y: Field, dice: _Dice) -> tuple[Field, Field, Value]:
     """Coordinates in which the object is upright with radius about 1, and its scale."""
-    scale, turn = dice.roll(0.56, 0.82), dice.roll(0, 2 * np.pi)
-    dx, dy = x - dice.roll(-0.24, 0.24), y - dice.roll(-0.24, 0.24)
+    scale, turn = dice.roll(0.75, 1.0), dice.roll(-0.5, 0.5)
+    dx, dy = x - dice.roll(-0.15, 0.15), y - dice.roll(-0.15, 0.15)
     cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
     return cos * dx + sin * dy, cos * dy - sin * dx, scale
 

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from benchmarks.contest import Contest
 from benchmarks.draws import generator
 from benchmarks.splits import validation_folds
-from benchmarks.store import Store, atomic_write, content_key
+from benchmarks.store import atomic_write, content_key
 
 CHUNK = 2048  # test images predicted at a time: bounds memory
 
