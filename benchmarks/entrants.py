@@ -88,7 +88,7 @@ def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features]
                 encoder.encoder(), tap=tap, n_classes=n_classes
             )
         }
-        return (lambda: Pixels(encoder.data.images, taps=(tap,))), network
+        return (lambda: Pixels(encoder.at.images.images, taps=(tap,))), network
     raise ConfigError(f"a probe cannot read {reads}", "known: taps, tap, bottleneck, encoder")
 
 

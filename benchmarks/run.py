@@ -58,7 +58,9 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
 
     # Report, from the files of the run's folder alone.
     run_folder.write(folder, cfg, rows, trained, rounds=rounds, command=command_line)
-    return page.write(folder)
+    report = page.write(folder)
+    page.show(folder)
+    return report
 
 
 if __name__ == "__main__":

@@ -26,12 +26,13 @@ def load_config(overrides: list[str]) -> DictConfig:
     try:
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             config = compose("config", overrides=overrides)
+        targets = list(_targets(config))
     except MissingConfigException as error:
         raise _unknown_option(error) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise _bad_key(error) from None
-    for target in _targets(config):
-        if not target.startswith(ALLOWED):
+    for target in targets:
+        if not _is_ours(target):
             raise ConfigError(f"_target_ {target} is not of this project", "name one that is")
     return config
 
@@ -83,6 +84,15 @@ def _targets(node: Any) -> Iterator[str]:
     elif isinstance(node, ListConfig):
         for value in node:
             yield from _targets(value)
+
+
+def _is_ours(target: str) -> bool:
+    """Whether a file of this project defines it: what a file merely imports does not count."""
+    module, _, name = target.rpartition(".")
+    file = ROOT / f"{module.replace('.', '/')}.py"
+    if not target.startswith(ALLOWED) or not file.is_file():
+        return False
+    return bool(re.search(rf"^(class|def) {re.escape(name)}\b", file.read_text(), re.MULTILINE))
 
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:

@@ -17,7 +17,7 @@ from benchmarks.report.pictures import colorizations, loss_curves
 from benchmarks.report.render import Table, html_table, markdown, plain, safe_csv
 from benchmarks.report.source import Source, read
 from benchmarks.report.statements import answer
-from benchmarks.report.tables import flat, results_table
+from benchmarks.report.tables import flat, print_table, results_table
 from benchmarks.report.validity import class_table, comparisons_table, cost_table, facts
 from benchmarks.significance import compare
 from benchmarks.store import atomic_write
@@ -52,6 +52,13 @@ def write(run_dir: Path) -> Path:
     for name, text in texts.items():
         atomic_write(run_dir / name, text.encode("utf-8"))
     return run_dir / "report.html"
+
+
+def show(run_dir: Path) -> None:
+    """Print the table at the largest budget, and the answer, from a folder that has its report."""
+    source = read(run_dir)
+    print_table(source.rows, source.run)
+    print(answer(pd.read_csv(run_dir / "comparisons.csv"), source.run))
 
 
 def results(source: Source) -> list[Table]:
