@@ -17,115 +17,7 @@ import pytest
 from benchmarks.errors import DataError, IntegrityError
 from benchmarks.report import page
 
-SKILL = {
-    ("splitbrain_cl", "linear"): 0.42, ("splitbrain_cl", "mlp"): 0.4,
-    ("block_lpips", "linear"): 0.33, ("splitbrain_cl", "finetune"): 0.45,
-    ("small_resnet", "pixels"): 0.36, ("pixel_linear", "pixels"): 0.22,
-    ("splitbrain_untrained", "linear"): 0.25, ("splitbrain_cl", "shuffled"): 0.05,
-}  # fmt: skip
 HOSTILE = ["<script>alert(1)</script>", '"><img src=http://x/y onerror=alert(1)>', "=HYPERLINK(1)"]
-
-
-def fake_run(folder, *, names=None, methods=None, folds=(0, 1), n_classes=20, images=25):
-    """Write the folder of a run: 20 classes, four unseen a fold, eight rows, three budgets."""
-    rng, rows = np.random.default_rng(0), []
-    methods = methods or {}
-    labels = np.repeat(np.arange(n_classes), images)
-    (folder / "predictions").mkdir(parents=True)
-    hardness = rng.normal(0, 0.06, n_classes)
-    for i, ((method, classifier), skill) in enumerate(SKILL.items()):
-        for fold, budget in itertools.product(folds, (5, 25, 75)):
-            key = f"k{i}-{fold}-{budget}"
-            unseen = np.isin(labels, np.arange(4) + 4 * fold)
-            chance = skill * (0.6 + 0.2 * np.log10(budget)) + hardness[labels]
-            right = rng.random(len(labels)) < np.clip(chance - 0.04 * unseen, 0.02, 1)
-            predicted = np.where(right, labels, (labels + 1) % n_classes)
-            np.savez(folder / "predictions" / f"{key}.npz", ids=np.arange(len(labels)) + 7,
-                     label=labels, predicted=predicted)  # fmt: skip
-            groups = {"all": right, "seen": right[~unseen], "unseen": right[unseen]}
-            rows += [
-                {
-                    "exp": "demo", "method": methods.get(method, method),
-                    "label_free": method != "block_lpips",
-                    "tap": "mid", "classifier": classifier, "task": "all", "classes": classes,
-                    "labels_per_class": budget, "fold": fold, "seed": 0, "draw": 0,
-                    "metric": "top1", "value": of.mean(), "n_test": len(of), "trials": 5,
-                    "seconds": 1.0, "device": "cpu", "split": f"a1b2c3d{fold}", "key": key,
-                    "commit": "abc1234",
-                }
-                for classes, of in groups.items()
-            ]  # fmt: skip
-    pd.DataFrame(rows).to_csv(folder / "rows.csv", index=False)
-    _write_facts(folder, methods, folds)
-    _write_curves(folder, methods)
-    _write_examples(folder, names or [f"species {i}" for i in range(n_classes)], methods)
-    return folder
-
-
-def _write_facts(folder, methods, folds):
-    named = {name: methods.get(name, name) for name, _ in SKILL}
-    facts = {
-        "name": "demo", "title": "Does colorization help?", "preset": "cpu", "data": "procedural",
-        "question": "Does learning to colorize help an encoder when labels are few?",
-        "classes": {"all": 20, "seen": 16, "unseen": 4}, "n_pretrain": 4000, "n_pool": 1500,
-        "n_test": 500, "chance": {"all": 0.05, "seen": 0.05, "unseen": 0.05}, "hours": 0.4,
-        "device": "2 CPU cores", "commit": "abc1234", "command": "python benchmarks/run.py",
-        "split": "a1b2c3d0", "dropped": 3, "bad": ["x.jpg"], "selection": {"folds": 5},
-        "defects": [], "notes": ["images are drawn by code"],
-        "comparisons": [
-            [[named["splitbrain_cl"], "linear"], [named["splitbrain_untrained"], "linear"]],
-            [[named["splitbrain_cl"], "linear"], [named["small_resnet"], "pixels"]],
-            [[named["block_lpips"], "linear"], [named["small_resnet"], "pixels"]],
-        ],
-        "primary": {"labels_per_class": 25, "classes": "unseen"},
-        "unseen_classes": {str(fold): [4 * fold + i for i in range(4)] for fold in folds},
-    }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(facts))
-    (folder / "config.yaml").write_text("name: demo\nnote: <b>not markup</b>\n")
-
-
-def _write_curves(folder, methods):
-    rng, history, cost = np.random.default_rng(1), [], []
-    for method, fold in itertools.product(("splitbrain_cl", "block_lpips"), (0, 1)):
-        name = methods.get(method, method)
-        for step in range(0, 400, 4):
-            for term, height in (("ab", 4.0), ("L", 2.5)):
-                value = height * np.exp(-step / 150) + 1 + rng.normal(0, 0.08)
-                history.append((name, fold, 0, step, step * 64, term, value))
-            history.append((name, fold, 0, step, step * 64, "lr", 1e-3))
-        cost.append((name, fold, 0, 2_400_000, 25600, 180.0 + len(name), 142.2, 512.0, True, "32"))
-    columns = ["method", "fold", "seed", "step", "images", "term", "value"]
-    pd.DataFrame(history, columns=columns).to_csv(folder / "history.csv", index=False)
-    columns = ["method", "fold", "seed", "parameters", "images_seen", "seconds",
-               "images_per_second", "peak_memory_mb", "label_free", "precision"]  # fmt: skip
-    pd.DataFrame(cost, columns=columns).to_csv(folder / "cost.csv", index=False)
-    taps = [
-        {"method": methods.get("splitbrain_cl", "splitbrain_cl"), "classifier": "linear",
-         "task": "all", "labels_per_class": 75, "fold": 0, "seed": 0, "draw": 0,
-         "candidate": tap, "trial": trial, "score": score - 0.02 * trial, "chosen": tap == "mid"}
-        for tap, score in {"conv1": 0.2, "mid": 0.35, "conv5": 0.3}.items()
-        for trial in range(3)
-    ]  # fmt: skip
-    pd.DataFrame(taps).to_csv(folder / "selection.csv", index=False)
-
-
-def _write_examples(folder, names, methods):
-    rng = np.random.default_rng(2)
-    y, x = np.mgrid[0:32, 0:32] / 32.0
-    truth = []
-    for _ in range(10):
-        inside = (x - 0.5) ** 2 + (y - 0.5) ** 2 < rng.uniform(0.06, 0.16)
-        ground, subject = rng.uniform(0, 255, (2, 3))
-        truth.append(np.where(inside[..., None], subject * (0.6 + 0.4 * x[..., None]), ground))
-    truth = np.array(truth).astype(np.uint8)
-    gray = np.repeat(truth.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
-    colored = {
-        f"method__{methods.get(m, m)}": (truth * w + gray * (1 - w)).astype(np.uint8)
-        for m, w in (("splitbrain_cl", 0.7), ("block_lpips", 0.4))
-    }
-    labels = np.array([4, 5, 6, 7, 8, 0, 1, 2, 3, 0])
-    np.savez(folder / "examples.npz", gray=gray, truth=truth, label=labels, seen=labels > 3,
-             class_names=np.array(names), **colored)  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -155,7 +47,7 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, fake_run):
     """A run folder with its report."""
     folder = fake_run(tmp_path_factory.mktemp("run") / "demo")
     page.write(folder)
@@ -241,7 +133,7 @@ def test_answer_and_validity_are_on_the_page(finished):
     assert "&lt;b&gt;not markup&lt;/b&gt;" in text
 
 
-def test_hostile_names_are_inert_everywhere(tmp_path):
+def test_hostile_names_are_inert_everywhere(tmp_path, fake_run):
     names = [HOSTILE[i % 3] for i in range(20)]
     methods = dict(zip(("splitbrain_cl", "small_resnet", "block_lpips"), HOSTILE, strict=True))
     folder = fake_run(tmp_path / "demo", names=names, methods=methods)
@@ -268,7 +160,7 @@ def test_rebuilt_from_files_alone_byte_for_byte(finished, tmp_path):
     assert all((copy / n).read_bytes() == (finished / n).read_bytes() for n in made)
 
 
-def test_optional_files_may_be_missing(tmp_path):
+def test_optional_files_may_be_missing(tmp_path, fake_run):
     folder = fake_run(tmp_path / "demo", folds=(0,))
     for name in ("history.csv", "cost.csv", "selection.csv", "examples.npz", "config.yaml"):
         (folder / name).unlink()
@@ -280,7 +172,7 @@ def test_optional_files_may_be_missing(tmp_path):
     assert "half of the 95 % bootstrap interval" in text
 
 
-def test_figures_of_an_earlier_run_do_not_stay(tmp_path):
+def test_figures_of_an_earlier_run_do_not_stay(tmp_path, fake_run):
     folder = fake_run(tmp_path / "demo", folds=(0,))
     (folder / "figures").mkdir()
     (folder / "figures" / "old.png").write_bytes(b"")
@@ -295,7 +187,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         page.write(tmp_path)
 
 
-def test_a_key_cannot_leave_the_folder(tmp_path):
+def test_a_key_cannot_leave_the_folder(tmp_path, fake_run):
     folder = fake_run(tmp_path / "demo", folds=(0,))
     rows = pd.read_csv(folder / "rows.csv").assign(key="../predictions/k0-0-5")
     rows.to_csv(folder / "rows.csv", index=False)
