@@ -99,6 +99,6 @@ def _resource(error: OSError | MemoryError) -> ResourceError | None:
         return ResourceError("out of memory", "lower data.size or pretrain.batch_size")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"no space left for {error.filename}", "free some, or give out=DIR")
-    if error.errno in (errno.EACCES, errno.EROFS):
+    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
         return ResourceError(f"cannot write {error.filename}", "choose a writable out=DIR")
     return None

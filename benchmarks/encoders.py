@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,19 @@ from torch import nn
 
 from benchmarks.batches import Batches, load
 from benchmarks.contest import Round
+from benchmarks.errors import ConfigError
 from benchmarks.latents import Latents, extract_latents
 from benchmarks.pretrain import Recipe, Training, pretrain
+from benchmarks.provenance import code_hash, commit, device_name
 from benchmarks.settings import build, plain
+from benchmarks.settle import settle_statistics
 from benchmarks.splits import Split
-from benchmarks.store import content_key
+from benchmarks.store import content_key, file_hash
 from models.encoder import Encoder, FrozenEncoder, resized
 
+TRAINED_BY = [
+    f"benchmarks/{name}.py" for name in ("batches", "draws", "precision", "pretrain", "settle")
+]
 EXAMPLES = 6  # pictures shown of seen classes, and as many of unseen ones
 
 
@@ -28,7 +36,7 @@ class MethodEncoder:
     """What `method` learns from the pretrain split; nothing is computed before it is asked for."""
 
     def __init__(
-        self, name: str, method: Any, at: Round, *, recipe: dict[str, Any], max_features: int
+        self, name: str, method: Any, at: Round, *, recipe: Mapping[str, Any], max_features: int
     ) -> None:
         self.name, self.method, self.at, self.max_features = name, method, at, max_features
         self.recipe = Recipe(**{**plain(recipe), **plain(method.get("pretrain", {}))})
@@ -41,9 +49,8 @@ class MethodEncoder:
             data=at.images.fingerprint,
             split=at.split.manifest_hash,
             seed=at.seed,
-        )
-        self.latents_key = content_key(
-            stage="latents", encoder=self.key, inputs=self.inputs, max_features=max_features
+            device=at.device,
+            code=code_hash("models", *TRAINED_BY),
         )
 
     @property
@@ -74,7 +81,16 @@ class MethodEncoder:
     @cached_property
     def tap(self) -> str:
         """Tap declared for probes that cannot choose one (no label to spare, or fine-tuning)."""
-        return str(self.method.get("tap") or self._untrained[0].bottleneck)
+        model = self._untrained[0]
+        tap = str(self.method.get("tap") or model.bottleneck)
+        if tap not in model.taps:
+            raise ConfigError(f"{self.name} has no tap {tap}", f"known: {', '.join(model.taps)}")
+        return tap
+
+    @property
+    def head_tap(self) -> str:
+        """Tap that fine-tuning puts its head on."""
+        return str(self.method.get("head_tap") or self.tap)
 
     @property
     def bottleneck(self) -> str:
@@ -87,7 +103,22 @@ class MethodEncoder:
         with self.at.store.writing("encoders", self.key) as folder:
             if folder is not None:
                 self._train(folder)
+        shutil.rmtree(self.at.store.unfinished("encoders", self.key))
         return self.at.store.path("encoders", self.key)
+
+    @cached_property
+    def latents_key(self) -> str:
+        """Key of the latents: of the weights as they are, not of how they were to be made."""
+        return content_key(
+            stage="latents",
+            weights=file_hash(self.folder / "encoder.safetensors"),
+            inputs=self.inputs,
+            pixels=self.pixels,
+            max_features=self.max_features,
+            data=self.at.images.fingerprint,
+            split=self.at.split.manifest_hash,
+            code=code_hash("models", "benchmarks/latents.py"),
+        )
 
     def encoder(self) -> Encoder:
         """A fresh copy of the trained encoder, free to be fine-tuned."""
@@ -127,6 +158,8 @@ class MethodEncoder:
             device=self.at.device,
             pixels=self.pixels,
         )
+        if self.at.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         training = pretrain(
             model,
             pretext,
@@ -136,11 +169,12 @@ class MethodEncoder:
             label=f"pretrain {self.name} (fold {self.at.fold}, seed {self.at.seed})",
         )
         if self.recipe.epochs == 0:
-            settle_statistics(model, self.inputs, batches)
+            settle_statistics(model, pretext.inputs, batches)
         weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
         save_file(weights, folder / "encoder.safetensors")
         (folder / "history.json").write_text(json.dumps(training.history))
-        cost = _cost(model, training, self.recipe.epochs * batches.per_epoch * batches.size)
+        seen = self.recipe.epochs * batches.per_epoch * batches.size
+        cost = _cost(model, training, seen, device=self.at.device)
         (folder / "cost.json").write_text(json.dumps(cost))
         ids = examples(self.at.images.labels, self.at.split)
         shown = resized(load(self.at.images.images, ids, self.at.device), self.pixels)
@@ -148,18 +182,6 @@ class MethodEncoder:
             pictures = pretext.decode(model.eval(), shown)
         colored = (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         np.savez(folder / "examples.npz", ids=ids, colored=colored)
-
-
-def settle_statistics(model: nn.Module, inputs: str, batches: Batches) -> None:
-    """Give an untrained model the batch statistics of real images; its weights stay random.
-
-    Without them its normalisation layers would pass raw activations, and "untrained" would be a
-    weaker control than it should be.
-    """
-    encoder = Encoder(model, inputs).train()
-    with torch.no_grad():
-        for step in range(min(100, batches.per_epoch)):
-            encoder(batches.at(step)[0])
 
 
 def examples(labels: Int64[np.ndarray, " n"], split: Split) -> Int64[np.ndarray, " e"]:
@@ -172,8 +194,8 @@ def examples(labels: Int64[np.ndarray, " n"], split: Split) -> Int64[np.ndarray,
     return np.array(chosen, dtype=np.int64)
 
 
-def _cost(model: nn.Module, training: Training, images_seen: int) -> dict[str, Any]:
-    peak = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+def _cost(model: nn.Module, training: Training, images_seen: int, *, device: str) -> dict[str, Any]:
+    peak = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "images_seen": images_seen,
@@ -181,4 +203,6 @@ def _cost(model: nn.Module, training: Training, images_seen: int) -> dict[str, A
         "images_per_second": round(images_seen / training.seconds, 1) if images_seen else None,
         "peak_memory_mb": peak,
         "precision": training.precision,
+        "device": device_name(device),
+        "commit": commit(),
     }

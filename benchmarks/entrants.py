@@ -11,9 +11,15 @@ from benchmarks.data import ImageStore
 from benchmarks.encoders import MethodEncoder
 from benchmarks.errors import ConfigError
 from benchmarks.latents import Latents
+from benchmarks.provenance import code_hash
 from benchmarks.scoring import Entrant, Features, Pixels
 from benchmarks.settings import build, plain
 from models.encoder import EncoderClassifier
+
+SCORED_BY = [
+    "probes",
+    *(f"benchmarks/{name}.py" for name in ("contest", "draws", "partition", "scoring", "splits")),
+]
 
 
 def entrants(
@@ -30,6 +36,7 @@ def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entra
         if encoder.name not in (handle.get("methods") or [encoder.name]):
             continue
         features, arguments = _reading(encoder, str(handle.reads))
+        _make(handle.probe, arguments, seed=0)  # a bad setting is told before anything is trained
         yield Entrant(
             method=encoder.name,
             classifier=str(name),
@@ -41,7 +48,8 @@ def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entra
                 "latents": encoder.latents_key,
                 "probe": plain(handle.probe),
                 "reads": handle.reads,
-                "tap": encoder.tap,
+                "taps": [encoder.tap, encoder.head_tap],
+                "code": code_hash(*SCORED_BY),
             },
             shuffle=bool(handle.get("shuffle_labels", False)),
         )
@@ -50,6 +58,7 @@ def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entra
 def baseline_entrants(data: ImageStore, baselines: DictConfig) -> Iterator[Entrant]:
     """An entrant for each baseline: trained from pixels on the same labels."""
     for name, handle in baselines.items():
+        _make(handle.baseline, {}, seed=0)  # as above
         yield Entrant(
             method=str(name),
             classifier="pixels",
@@ -57,7 +66,11 @@ def baseline_entrants(data: ImageStore, baselines: DictConfig) -> Iterator[Entra
             probe=partial(_make, handle.baseline, {}),
             features=lambda: Pixels(data.images),
             default_tap="pixels",
-            made_of={"data": data.fingerprint, "baseline": plain(handle.baseline)},
+            made_of={
+                "data": data.fingerprint,
+                "baseline": plain(handle.baseline),
+                "code": code_hash("models", *SCORED_BY),
+            },
         )
 
 
@@ -82,7 +95,7 @@ def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features]
     if reads == "bottleneck":
         return (lambda: _Taps(encoder.latents, (encoder.bottleneck,))), {}
     if reads == "encoder":
-        tap = encoder.tap
+        tap = encoder.head_tap
         network = {
             "network": lambda n_classes: EncoderClassifier(
                 encoder.encoder(), tap=tap, n_classes=n_classes
@@ -93,4 +106,4 @@ def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features]
 
 
 def _make(node: Any, arguments: dict[str, Any], seed: int) -> Any:
-    return build(node, **arguments)(seed=seed)
+    return build(node, **arguments, seed=seed, _partial_=False)

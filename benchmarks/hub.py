@@ -106,7 +106,10 @@ class HubSource:
             loaded = datasets.load_dataset("parquet", data_files=files, **options)
         else:
             self._ask_hub()
-            loaded = datasets.load_dataset(self.path, revision=self.revision)
+            try:
+                loaded = datasets.load_dataset(self.path, revision=self.revision)
+            except (ConnectionError, FileNotFoundError) as error:
+                raise self._unfetched(error) from error
         if absent := [split for split in self.splits if split not in loaded]:
             raise DataError(
                 f"{self.path} has no split {absent[0]!r}, it has {', '.join(loaded)}",
@@ -125,8 +128,11 @@ class HubSource:
             return  # asked for by the user: what was fetched before is used
         # The client's exceptions differ between its versions; all mean that there is no data.
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DataError(
-                f"{self.path} is no folder and cannot be fetched from the Hub: {reason}",
-                "connect to the network, or copy its parquet files here and give data.path=DIR",
-            ) from error
+            raise self._unfetched(error) from error
+
+    def _unfetched(self, error: Exception) -> DataError:
+        reason = " ".join(str(error).split())[:200]
+        return DataError(
+            f"{self.path} is no folder and cannot be fetched from the Hub: {reason}",
+            "connect to the network, or copy its parquet files here and give data.path=DIR",
+        )

@@ -121,7 +121,9 @@ def pretrain(
             if not torch.isfinite(loss):
                 _refuse(terms, batches.samples(step), step)
             fabric.backward(loss)
-            norm = fabric.clip_gradients(network, wrapped, max_norm=recipe.clip)
+            norm = fabric.clip_gradients(
+                network, wrapped, max_norm=recipe.clip, error_if_nonfinite=False
+            )
             if norm is not None and not torch.isfinite(norm):
                 _refuse({"gradient": norm}, batches.samples(step), step)
             wrapped.step()

@@ -1,9 +1,7 @@
 """The folder of one run: everything that its report is made from, as plain files."""
 
 import json
-import platform
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ from benchmarks.contest import Round
 from benchmarks.data import ImageStore
 from benchmarks.encoders import MethodEncoder
 from benchmarks.partition import manifest
-from benchmarks.settings import ROOT, plain
+from benchmarks.provenance import commit, device_name
+from benchmarks.settings import plain
 from benchmarks.store import Store, atomic_write
 
 
@@ -29,7 +28,7 @@ def write(
     command: str,
 ) -> None:
     """Fill `folder` with everything the report reads."""
-    stamped = [{"exp": cfg.name, **row, "device": cfg.device, "commit": commit()} for row in rows]
+    stamped = [{"exp": cfg.name, **row} for row in rows]
     write_rows(folder, stamped, rounds[0].store)
     write_encoders(folder, encoders, rounds[0].images)
     write_facts(folder, cfg, stamped, encoders, rounds=rounds, command=command)
@@ -42,8 +41,7 @@ def write_rows(folder: Path, rows: list[dict[str, Any]], store: Store) -> None:
     for row in {row["key"]: row for row in rows}.values():
         record = store.root / "rows" / row["key"]
         target = folder / "predictions" / f"{row['key']}.npz"
-        if not target.is_file():
-            atomic_write(target, (record / "predictions.npz").read_bytes())
+        atomic_write(target, (record / "predictions.npz").read_bytes())
         choices += _candidates(row, json.loads((record / "choice.json").read_text()))
     atomic_write(folder / "selection.csv", pd.DataFrame(choices).to_csv(index=False).encode())
     _remove_others(folder / "predictions", {f"{row['key']}.npz" for row in rows})
@@ -86,13 +84,10 @@ def write_facts(
     seconds = sum({row["key"]: row["seconds"] for row in rows}.values())
     seconds += sum(json.loads((e.folder / "cost.json").read_text())["seconds"] for e in encoders)
     asked = ("name", "title", "question", "folds", "seeds", "selection", "defects", "notes")
-    entered = {(row["method"], row["classifier"]) for row in rows}
     facts = {
         **{key: plain(cfg[key]) for key in asked},
         "primary": plain(cfg.primary),
-        "comparisons": [
-            pair for pair in plain(cfg.comparisons) if all(tuple(side) in entered for side in pair)
-        ],
+        "comparisons": plain(cfg.comparisons),
         "preset": cfg.preset_name,
         "data": images.name,
         "image_size": int(images.images.shape[1]),
@@ -115,33 +110,6 @@ def write_facts(
         "command": command,
     }
     atomic_write(folder / "run.json", json.dumps(facts, indent=1).encode())
-
-
-def device_name(device: str) -> str:
-    """What the run was computed on, in words: accelerator or processor, and threads."""
-    import torch
-
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        named = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = named[0].split(":", 1)[1].strip() if named else model
-    return f"{model}, {torch.get_num_threads()} threads"
-
-
-def commit() -> str:
-    """The commit of the code, with `+changes` if files differ from it; `unknown` outside git."""
-    git = ["git", "-C", str(ROOT)]
-    asked = subprocess.run(
-        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
-    )
-    if asked.returncode:
-        return "unknown"
-    code = ["benchmarks", "models", "probes", "configs"]
-    dirty = subprocess.run([*git, "status", "--porcelain", *code], capture_output=True, text=True)
-    return asked.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
 
 
 def _candidates(row: dict[str, Any], choice: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,19 +9,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from benchmarks.contest import Contest
 from benchmarks.draws import generator
+from benchmarks.provenance import commit, device_name
 from benchmarks.splits import validation_folds
 from benchmarks.store import atomic_write, content_key
 
 CHUNK = 2048  # test images predicted at a time: bounds memory
 
 
+@runtime_checkable
 class Features(Protocol):
     """What a probe or baseline reads: latents by tap, or pixels."""
 
@@ -117,9 +119,9 @@ def _measure(
     selection: Selection,
 ) -> None:
     """Select, write the choice, refit on all labels, then open the test labels, once."""
-    start = time.monotonic()
     seed, lock, held = contest.round.seed, contest.lock(), None
     probe, features = entrant.probe(seed), entrant.features()
+    start = time.monotonic()  # the encoder's cost is told apart
     if selection.on_test:
         held = contest.test, contest.targets(lock.break_open())
     choice = select(probe, features, *labelled, selection=selection, seed=seed,
@@ -141,6 +143,8 @@ def _measure(
         "test_reads": lock.reads,
         "trials": len(probe.trials) * len(features.taps),
         "seconds": round(time.monotonic() - start, 2),
+        "device": device_name(contest.round.device),
+        "commit": commit(),
     }
     atomic_write(folder / "result.json", json.dumps(result).encode())
 
@@ -211,7 +215,9 @@ def _predict(
 def _rows(cell: dict[str, Any], key: str, folder: Path) -> list[dict[str, Any]]:
     choice = json.loads((folder / "choice.json").read_text())
     result = json.loads((folder / "result.json").read_text())
-    shared = {name: result[name] for name in ("trials", "seconds", "test_reads")}
+    shared = {
+        name: result[name] for name in ("trials", "seconds", "test_reads", "device", "commit")
+    }
     return [
         {**cell, "tap": choice["tap"], **metric, **shared, "key": key}
         for metric in result["metrics"]

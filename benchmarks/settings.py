@@ -5,8 +5,10 @@ target checked before anything is imported.
 """
 
 import difflib
+import inspect
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmarks.errors import ConfigError
+from benchmarks.checks import check
+from benchmarks.errors import ConfigError, ResourceError
 
 ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = ("benchmarks.", "models.", "probes.")
@@ -29,7 +32,7 @@ def load_config(overrides: list[str]) -> DictConfig:
         targets = list(_targets(config))
     except MissingConfigException as error:
         raise _unknown_option(error) from None
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _bad_key(error) from None
     for target in targets:
         if not _is_ours(target):
@@ -38,12 +41,10 @@ def load_config(overrides: list[str]) -> DictConfig:
 
 
 def resolve(config: DictConfig) -> DictConfig:
-    """The configuration with its device chosen and every `${...}` replaced."""
-    if config.device == "auto":
-        import torch
-
-        config.device = "cuda" if torch.cuda.is_available() else "cpu"
+    """The checked configuration with its device chosen and every `${...}` replaced."""
     try:
+        check(config)
+        config.device = _device(config.device)
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise _bad_key(error) from None
@@ -60,7 +61,10 @@ def build(node: Any, **arguments: Any) -> Any:
     from hydra.utils import instantiate
 
     try:
-        return instantiate(node, **arguments, _convert_="all")
+        made = instantiate(node, **arguments, _convert_="all")
+        if isinstance(made, partial):
+            inspect.signature(made.func).bind_partial(*made.args, **made.keywords)
+        return made
     except Exception as error:
         cause = error.__cause__ or error
         text = " ".join(str(cause).split())
@@ -72,6 +76,18 @@ def build(node: Any, **arguments: Any) -> Any:
 def plain(node: Any) -> Any:
     """A config node as dictionaries, lists and scalars: what a record's key is made of."""
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def _device(asked: str) -> str:
+    """The device for `auto`, or the one asked for; ResourceError if it is not there."""
+    if asked == "cpu":
+        return asked
+    import torch
+
+    found = torch.cuda.is_available()
+    if asked == "cuda" and not found:
+        raise ResourceError("no CUDA device was found", "give device=cpu or preset=cpu")
+    return "cuda" if found else "cpu"
 
 
 def _targets(node: Any) -> Iterator[str]:

@@ -16,9 +16,10 @@ from .logistic import LogisticProblem, Solution
 # Steps of 0.75 of a decade.
 WEIGHT_DECAYS = tuple(float(w) for w in np.logspace(1.0, -4.25, 8))
 
-# L-BFGS steps a decay while selecting, each started from the stronger decay before it: the ranking
-# of decays by accuracy settles long before the optimum does. The chosen one is solved to `tol`.
-_SELECTION_STEPS = 20
+# L-BFGS steps a decay while selecting, each started from the stronger decay before it. On Food-101
+# latents 15, 30 and 80 steps chose the same decay at 16 and at 60 labels a class, and accuracies
+# differed by less than 0.3 points. The chosen decay is solved to `tol`.
+_SELECTION_STEPS = 30
 
 
 class LinearProbe:

@@ -82,6 +82,7 @@ SKILL = {
     ("splitbrain_untrained", "linear"): 0.25, ("splitbrain_cl", "shuffled"): 0.05,
 }  # fmt: skip
 
+
 def _fake_run(folder, *, names=None, methods=None, folds=(0, 1), n_classes=20, images=25):
     """Write the folder of a run: 20 classes, four unseen a fold, eight rows, three budgets."""
     rng, rows = np.random.default_rng(0), []
@@ -182,5 +183,3 @@ def _write_examples(folder, names, methods):
     labels = np.array([4, 5, 6, 7, 8, 0, 1, 2, 3, 0])
     np.savez(folder / "examples.npz", gray=gray, truth=truth, label=labels, seen=labels > 3,
              class_names=np.array(names), **colored)  # fmt: skip
-
-

@@ -3,14 +3,12 @@
 import csv
 import io
 import itertools
-import json
 import re
 import shutil
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 

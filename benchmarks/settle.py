@@ -1,0 +1,28 @@
+"""Batch statistics for a network that is not trained."""
+
+import torch
+from torch import nn
+
+from benchmarks.batches import Batches
+from models.encoder import Encoder
+
+BATCHES = 100
+
+
+def settle_statistics(model: nn.Module, inputs: str, batches: Batches) -> None:
+    """Give an untrained model the batch statistics of real images; its weights stay random.
+
+    Without them its normalisation layers would pass raw activations, and "untrained" would be a
+    weaker control than it should be. They are plain means over one pass of at most 100 batches.
+    """
+    encoder = Encoder(model, inputs).train()
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # torch's way to ask for a cumulative mean
+    with torch.no_grad():
+        for step in range(min(BATCHES, batches.per_epoch)):
+            encoder(batches.at(step)[0])
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum

@@ -1,0 +1,105 @@
+"""Order, flips and draws belong to the sample; sizes and values are those of the store."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.batches import Batches, in_order, load
+from benchmarks.draws import uniforms
+
+N, SIZE = 20, 8
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (N, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def make(images, *, size=4, ids=None, **changes):
+    ids = np.arange(N) if ids is None else ids
+    settings = {"seed": 3, "n_draws": 2, "flip": True, "device": "cpu"} | changes
+    return Batches(images, ids, size=size, **settings)
+
+
+def by_sample(batches, epoch):
+    """What each sample of an epoch looked like and drew, whichever batch it came in."""
+    found = {}
+    for step in range(epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch):
+        pictures, draws = batches.at(step)
+        samples = batches.samples(step)
+        found |= {int(i): (p, d) for i, p, d in zip(samples, pictures, draws, strict=True)}
+    return found
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_what_a_sample_becomes_does_not_depend_on_its_batch(images, epoch):
+    in_fours, in_tens = by_sample(make(images), epoch), by_sample(make(images, size=10), epoch)
+    assert len(in_fours) == len(in_tens) == N
+    for i, (picture, draws) in in_fours.items():
+        assert torch.equal(picture, in_tens[i][0])
+        assert torch.equal(draws, in_tens[i][1])
+
+
+def test_a_flip_is_the_mirror_image_of_those_whose_first_number_is_below_a_half(images):
+    numbers = uniforms(3, 0, N, 3)
+    found = by_sample(make(images), 0)
+    turned = 0
+    for i, (picture, draws) in found.items():
+        expected = images[i].transpose(2, 0, 1) / 255
+        flipped = numbers[i, 0] < 0.5
+        turned += flipped
+        expected = expected[:, :, ::-1] if flipped else expected
+        np.testing.assert_allclose(picture.numpy(), expected, atol=1e-6)
+        np.testing.assert_array_equal(draws.numpy(), numbers[i, 1:])
+    assert 0 < turned < N
+
+
+def test_without_flips_pictures_are_as_stored(images):
+    for i, (picture, _) in by_sample(make(images, flip=False), 1).items():
+        np.testing.assert_allclose(picture.numpy(), images[i].transpose(2, 0, 1) / 255, atol=1e-6)
+
+
+def test_epochs_and_seeds_order_and_draw_anew(images):
+    batches = make(images)
+    first, later = batches.at(0), batches.at(batches.per_epoch)
+    assert not torch.equal(first[0], later[0])
+    assert not torch.equal(first[1], later[1])
+    assert not torch.equal(first[0], make(images, seed=4).at(0)[0])
+
+
+def test_only_the_given_ids_are_read(images):
+    ids = np.array([11, 3, 7])
+    batches = make(images, ids=ids, size=3, flip=False)
+    shown, _ = batches.at(0)
+    expected = load(images, ids[batches.samples(0)], "cpu")
+    assert torch.equal(shown, expected)
+    assert sorted(ids[batches.samples(0)]) == [3, 7, 11]
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(images):
+    batches = make(images, size=64)
+    assert (batches.size, batches.per_epoch) == (N, 1)
+
+
+def test_pixels_are_averages_over_areas(images):
+    whole, small = make(images), make(images, pixels=4)
+    expected = whole.at(1)[0].reshape(4, 3, 4, 2, 4, 2).mean((3, 5))
+    torch.testing.assert_close(small.at(1)[0], expected)
+    assert torch.equal(make(images, pixels=SIZE).at(1)[0], whole.at(1)[0])
+
+
+def test_layout_changes_memory_and_no_value(images):
+    plain, _ = make(images).at(0)
+    last, _ = make(images).at(0, torch.channels_last)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert plain.is_contiguous()
+    assert torch.equal(plain, last)
+
+
+@pytest.mark.parametrize("size", [1, 3, 20, 50])
+def test_in_order_covers_all_once_in_the_order_given(images, size):
+    ids = np.random.default_rng(1).permutation(N)[:13]
+    parts = list(in_order(images, ids, size=size, device="cpu"))
+    assert max(len(part) for part in parts) <= size
+    expected = torch.from_numpy(images[ids]).permute(0, 3, 1, 2) / 255
+    torch.testing.assert_close(torch.cat(parts), expected)
