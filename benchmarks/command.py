@@ -21,7 +21,7 @@ from benchmarks.settings import load_config, options, resolve
 from benchmarks.store import exclusive
 
 GROUPS = ("exp", "preset", "data", "split", "methods", "probes", "baselines")
-NOT_IN_NAME = ("exp=", "out=", "data.path=", "device=")  # they do not change what is asked
+NOT_IN_NAME = ("exp=", "out=", "device=")  # they do not change what is asked
 
 
 def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None = None) -> int:
@@ -59,7 +59,11 @@ def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None =
 
 def run_name(name: str, overrides: list[str]) -> str:
     """Folder name of a run: the experiment and what differs from it, safe for any file system."""
-    changed = [o for o in overrides if not o.startswith(NOT_IN_NAME)]
+    changed = [
+        f"data.path={Path(o).name}" if o.startswith("data.path=") else o
+        for o in overrides
+        if not o.startswith(NOT_IN_NAME)
+    ]
     slug = re.sub(r"[^A-Za-z0-9_.=,-]+", "-", ",".join([name, *changed]))
     if len(slug) <= 120:
         return slug

@@ -81,11 +81,7 @@ class MethodEncoder:
     @cached_property
     def tap(self) -> str:
         """Tap declared for probes that cannot choose one (no label to spare, or fine-tuning)."""
-        model = self._untrained[0]
-        tap = str(self.method.get("tap") or model.bottleneck)
-        if tap not in model.taps:
-            raise ConfigError(f"{self.name} has no tap {tap}", f"known: {', '.join(model.taps)}")
-        return tap
+        return str(self.method.get("tap") or self._untrained[0].bottleneck)
 
     @property
     def head_tap(self) -> str:
@@ -119,6 +115,12 @@ class MethodEncoder:
             split=self.at.split.manifest_hash,
             code=code_hash("models", "benchmarks/latents.py"),
         )
+
+    def check(self) -> None:
+        """Raise ConfigError if model or pretext cannot be built, or lack a tap that is named."""
+        taps = self._untrained[0].taps
+        for tap in {self.tap, self.head_tap} - set(taps):
+            raise ConfigError(f"{self.name} has no tap {tap}", f"known: {', '.join(taps)}")
 
     def encoder(self) -> Encoder:
         """A fresh copy of the trained encoder, free to be fine-tuned."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 from omegaconf import DictConfig
@@ -25,9 +26,17 @@ SCORED_BY = [
 def entrants(
     methods: list[MethodEncoder], probes: DictConfig, baselines: DictConfig, data: ImageStore
 ) -> list[Entrant]:
-    """Every probe on every encoder, then the baselines."""
+    """Every probe on every encoder, then the baselines.
+
+    ConfigError for a setting that does not fit, before the first encoder is trained.
+    """
+    for method in methods:
+        method.check()
+    for method, handle in product(methods, probes.values()):
+        _make(handle.probe, _reading(method, str(handle.reads))[1], seed=0)
+    on_pixels = list(baseline_entrants(data, baselines))
     on_latents = [entrant for method in methods for entrant in probe_entrants(method, probes)]
-    return [*on_latents, *baseline_entrants(data, baselines)]
+    return [*on_latents, *on_pixels]
 
 
 def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entrant]:
@@ -36,7 +45,6 @@ def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entra
         if encoder.name not in (handle.get("methods") or [encoder.name]):
             continue
         features, arguments = _reading(encoder, str(handle.reads))
-        _make(handle.probe, arguments, seed=0)  # a bad setting is told before anything is trained
         yield Entrant(
             method=encoder.name,
             classifier=str(name),
@@ -58,7 +66,7 @@ def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entra
 def baseline_entrants(data: ImageStore, baselines: DictConfig) -> Iterator[Entrant]:
     """An entrant for each baseline: trained from pixels on the same labels."""
     for name, handle in baselines.items():
-        _make(handle.baseline, {}, seed=0)  # as above
+        _make(handle.baseline, {}, seed=0)
         yield Entrant(
             method=str(name),
             classifier="pixels",

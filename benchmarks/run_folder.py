@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import UInt8
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from benchmarks.contest import Round
 from benchmarks.data import ImageStore
@@ -134,7 +136,8 @@ def _write_examples(path: Path, encoders: list[MethodEncoder], data: ImageStore)
     truth = data.images[ids]
     weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601
     gray = np.repeat((truth @ weights).round().astype(np.uint8)[..., None], 3, axis=-1)
-    arrays = {f"method__{name}": record["colored"] for name, record in made.items()}
+    side = truth.shape[1]
+    arrays = {f"method__{name}": _enlarged(made[name]["colored"], side) for name in made}
     temporary = path.with_suffix(".tmp.npz")
     np.savez_compressed(
         temporary, gray=gray, truth=truth, label=data.labels[ids],
@@ -142,6 +145,13 @@ def _write_examples(path: Path, encoders: list[MethodEncoder], data: ImageStore)
         class_names=np.array(data.class_names), **arrays,
     )  # fmt: skip
     shutil.move(temporary, path)
+
+
+def _enlarged(pictures: UInt8[np.ndarray, "e h w 3"], side: int) -> UInt8[np.ndarray, "e s s 3"]:
+    """Pictures of a method that sees smaller images, at the size of the others."""
+    if pictures.shape[1] == side:
+        return pictures
+    return np.stack([np.asarray(Image.fromarray(p).resize((side, side))) for p in pictures])
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:

@@ -100,8 +100,11 @@ def cost_accuracy(
     return Figure("cost", f"Cost and accuracy, {classes} classes", png(sheet), alt)
 
 
-def tap_scores(selection: pd.DataFrame) -> Figure:
-    """Return the best selection score of each tap (first word of a candidate), by method."""
+def tap_scores(selection: pd.DataFrame, *, classifier: str) -> Figure | None:
+    """Return the best selection score of each tap, by method, as one probe met them."""
+    selection = selection[selection["classifier"] == classifier]
+    if not len(selection):
+        return None
     best = selection[selection["labels_per_class"] == selection["labels_per_class"].max()]
     best = best.assign(tap=best["candidate"].str.split().str[0])
     tried = [name for name in ("candidate", "trial") if name in best]
@@ -116,7 +119,7 @@ def tap_scores(selection: pd.DataFrame) -> Figure:
     axes.set_xlabel("top-1 in selection, inside the labelled pool (%)")
     texts = [f"{name} {score:.1f}" for name, score in zip(names, best, strict=True)]
     alt = f"Bars of top-1 in % in selection, by tap: {'; '.join(texts)}."
-    return Figure("taps", "Which layer the probe reads best", png(sheet), alt)
+    return Figure("taps", f"Which layer the {classifier} probe reads best", png(sheet), alt)
 
 
 def _of_classifier(cells: pd.DataFrame, classifier: str) -> pd.DataFrame:

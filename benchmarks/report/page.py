@@ -90,7 +90,7 @@ def drawn(source: Source) -> dict[str, Figure]:
     if source.examples:
         made.append(colorizations(source.examples))
     if len(source.selection):
-        made.append(tap_scores(source.selection))
+        made.append(tap_scores(source.selection, classifier=probe))
     return {figure.name: figure for figure in made if figure is not None}
 
 

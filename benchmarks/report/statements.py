@@ -29,7 +29,7 @@ def answer(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> str:
         return (
             f"No difference found between {a} and {b} {setting}: {points(row['effect'])} points "
             f"({evidence}); a difference of {100 * row['smallest_detectable']:.1f} points would "
-            "have been found with 80 % power."
+            "have been found with 80 % power, before correction and for this seed."
         )
     size, side = abs(100 * row["effect"]), "higher" if row["effect"] > 0 else "lower"
     doubt = "" if row["p_holm"] <= 0.05 else f"; {_doubt(row)}"
@@ -87,7 +87,9 @@ def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str
     facts = [
         f"Data {run.get('data', '?')}, classes: {sizes}; {_span(tests)} test images a run; "
         f"{span} run{'' if span == '1' else 's'} (fold x seed x draw) a cell.",
-        f"{spread}. Bold is the best of a column." if spread else "Bold is the best of a column.",
+        f"{spread}. Bold is the highest of a column, which is no test: see the differences."
+        if spread
+        else "Bold is the highest of a column, which is no test.",
         f"{DAGGER} not label-free: labels or a network trained on labels took part in pretraining."
         if marked
         else "",
