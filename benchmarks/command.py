@@ -41,8 +41,7 @@ def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None =
         folder = Path(config.out) / "runs" / run_name(config.name, overrides)
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / ".lock", wait=False):
-            line = shlex.join(["python", "benchmarks/run.py", *arguments])
-            report = run(config, folder, line)
+            report = run(config, folder, shown(overrides))
         print(f"\nreport: {report}")
     except ColorprobeError as error:
         return _say(error)
@@ -57,19 +56,25 @@ def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None =
     return 0
 
 
+def shown(overrides: list[str]) -> str:
+    """The command as a report tells it: without the folders of the machine it ran on."""
+    told = [_without_folder(o) for o in overrides if not o.startswith("out=")]
+    return shlex.join(["python", "benchmarks/run.py", *told])
+
+
 def run_name(name: str, overrides: list[str]) -> str:
     """Folder name of a run: the experiment and what differs from it, safe for any file system."""
-    changed = [
-        f"data.path={Path(o).name}" if o.startswith("data.path=") else o
-        for o in overrides
-        if not o.startswith(NOT_IN_NAME)
-    ]
+    changed = [_without_folder(o) for o in overrides if not o.startswith(NOT_IN_NAME)]
     slug = re.sub(r"[^A-Za-z0-9_.=,-]+", "-", ",".join([name, *changed]))
     if len(slug) <= 120:
         return slug
     from benchmarks.store import content_key
 
     return f"{slug[:100]}-{content_key(overrides=changed)}"
+
+
+def _without_folder(override: str) -> str:
+    return f"data.path={Path(override).name}" if override.startswith("data.path=") else override
 
 
 def _parser() -> argparse.ArgumentParser:
