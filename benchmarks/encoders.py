@@ -59,8 +59,8 @@ class MethodEncoder:
         return self.method.get("pixels")
 
     @cached_property
-    def _untrained(self) -> tuple[nn.Module, nn.Module]:
-        """Model and pretext with the seed's initial weights."""
+    def _untrained(self) -> tuple[Any, Any]:
+        """Model and pretext with the seed's initial weights; Any, for nn.Module types no attribute."""
         with torch.random.fork_rng():
             torch.manual_seed(self.at.seed)
             pretext = build(self.method.pretext)

@@ -63,5 +63,10 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
     return report
 
 
+def main() -> int:
+    """Run the experiment that the command line selects; the exit code."""
+    return command(run)
+
+
 if __name__ == "__main__":
-    sys.exit(command(run))
+    sys.exit(main())

@@ -14,7 +14,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmarks.checks import check
@@ -29,6 +29,7 @@ def load_config(overrides: list[str]) -> DictConfig:
     try:
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             config = compose("config", overrides=overrides)
+        _drop_unchosen(config)
         targets = list(_targets(config))
     except MissingConfigException as error:
         raise _unknown_option(error) from None
@@ -49,6 +50,15 @@ def resolve(config: DictConfig) -> DictConfig:
     except OmegaConfBaseException as error:
         raise _bad_key(error) from None
     return config
+
+
+def _drop_unchosen(config: DictConfig) -> None:
+    """Remove what a preset says of handles that this run did not choose."""
+    for group, part in (("methods", "model"), ("probes", "probe"), ("baselines", "baseline")):
+        for name in list(config[group]):
+            if OmegaConf.select(config[group][name], f"{part}._target_") is None:
+                with open_dict(config):
+                    del config[group][name]
 
 
 def options(group: str) -> list[str]:

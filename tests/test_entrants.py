@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from torchvision.models import alexnet
 
 from benchmarks.contest import Contest
-from benchmarks.encoders import MethodEncoder
 from benchmarks.entrants import baseline_entrants, entrants, probe_entrants
 from benchmarks.errors import ConfigError
 from benchmarks.scoring import Pixels, Selection, score
@@ -70,12 +71,6 @@ def test_the_tap_of_a_method_is_its_own_or_else_the_bottleneck(field):
     assert none["mlp"].default_tap == "bottleneck"
 
 
-def test_nothing_is_trained_by_listing(field, make_round, tmp_path):
-    at = make_round(tmp_path / "cache")
-    assert len(field(PROBES, at=at)) == 6
-    assert not at.store.root.exists()
-
-
 def test_finetuning_starts_from_the_trained_weights_each_time(field, make_encoders, shared):
     (encoder,) = make_encoders(shared)
     network = field(PROBES)["finetune"].probe(0).network
@@ -125,10 +120,23 @@ def test_what_a_probe_cannot_read_is_refused(field):
         field("probes.linear.reads=pictures")
 
 
-def test_arguments_that_do_not_fit_name_the_target(field):
-    entrant = field("probes=[linear]", "+probes.linear.probe.wieght_decays=[1.0]")["linear"]
-    with pytest.raises(ConfigError, match=r"probes\.linear\.LinearProbe: .*wieght_decays"):
-        entrant.probe(0)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("+probes.shuffled.probe.wieght_decays=[1.0]", r"probes\.linear\.LinearProbe: .*wieght"),
+        ("probes.shuffled.reads=pictures", "cannot read pictures"),
+        ("+baselines.chance.baseline.colour=red", r"probes\.chance\.Chance: .*colour"),
+        ("methods.block_untrained.tap=middle", "block_untrained has no tap middle"),
+    ],
+)
+def test_a_bad_setting_is_told_before_anything_is_trained(
+    field, make_round, tmp_path, change, said
+):
+    at = make_round(tmp_path / "cache")
+    two = "methods=[block_regression,block_untrained]"
+    with pytest.raises(ConfigError, match=said):
+        field(two, "probes=[linear,shuffled]", change, at=at)
+    assert not at.store.root.exists()
 
 
 @pytest.mark.parametrize("change", [
@@ -142,7 +150,9 @@ def test_another_handle_is_another_record(field, change):
 
 def test_another_baseline_is_another_record(tiny, pictures):
     def made_of(*overrides):
-        (entrant,) = baseline_entrants(pictures, tiny("baselines=[small_cnn]", *overrides).baselines)
+        (entrant,) = baseline_entrants(
+            pictures, tiny("baselines=[small_cnn]", *overrides).baselines
+        )
         return entrant.made_of
 
     assert made_of() == made_of()
@@ -160,14 +170,12 @@ def test_every_entrant_gives_rows(field, shared):
         assert all(np.isfinite(row["value"]) for row in rows)
 
 
-def test_a_method_that_saw_labels_is_marked(tiny, shared):
-    """A file of weights stands for a trunk trained on ImageNet; it is not opened to be named."""
-    cfg = tiny("methods=[block_lpips]", "scale.lpips=random")
-    (method,) = cfg.methods.values()
-    encoder = MethodEncoder("m", method, shared, recipe=cfg.pretrain, max_features=64)
-    (entrant,) = probe_entrants(encoder, cfg.probes)
-    assert entrant.label_free is True
-    encoder._untrained[1].lpips.label_free = False
-    encoder._untrained[1].label_free = False
-    other = MethodEncoder("m", method, shared, recipe=cfg.pretrain, max_features=64)
-    assert other.label_free is True
+def test_a_method_whose_loss_saw_labels_is_marked(field, tmp_path):
+    """A trunk from a file may have learned from labels; a random one cannot."""
+    trunk = tmp_path / "trunk.safetensors"
+    save_file(alexnet().features.state_dict(), trunk)
+    marks = [
+        field("methods=[block_lpips]", f"scale.lpips={lpips}")["linear"].label_free
+        for lpips in ("random", trunk)
+    ]
+    assert marks == [True, False]

@@ -76,6 +76,7 @@ def drawn(source: Source) -> dict[str, Figure]:
     """Return the figures that the run's files allow, by name."""
     primary = source.run.get("primary") or {}
     classes = str(primary.get("classes", "all"))
+    made: list[Figure | None] = []
     named = [handle[1] for pair in source.run.get("comparisons", [])[:1] for handle in pair]
     probe = next((name for name in named if name != "pixels"), "linear")
     top1 = source.rows[(source.rows["metric"] == "top1") & (source.rows["task"] == "all")]
