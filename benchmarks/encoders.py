@@ -60,7 +60,7 @@ class MethodEncoder:
 
     @cached_property
     def _untrained(self) -> tuple[Any, Any]:
-        """Model and pretext with the seed's initial weights; Any, for nn.Module types no attribute."""
+        """Model and pretext with the seed's initial weights."""
         with torch.random.fork_rng():
             torch.manual_seed(self.at.seed)
             pretext = build(self.method.pretext)

@@ -116,7 +116,7 @@ def pretrain(
             lr = recipe.rate(step, steps)
             for group in solver.param_groups:
                 group["lr"] = lr
-            terms = pretext.losses(network, *batches.at(step, way.layout))
+            terms = pretext.losses(network, *batches.at(step, way.layout))  # type: ignore[operator]
             loss = torch.stack(list(terms.values())).sum()
             if not torch.isfinite(loss):
                 _refuse(terms, batches.samples(step), step)
@@ -142,7 +142,7 @@ def pretrain(
 def _begin(model: nn.Module, pretext: nn.Module, batches: Batches, recipe: Recipe) -> Training:
     """Statistics of the pretrain split, and the arithmetic to train in."""
     counted = batches.ids[:: max(1, len(batches.ids) // FOR_STATISTICS)]
-    pretext.prepare(in_order(batches.images, counted, size=batches.size, device=batches.device))
+    pretext.prepare(in_order(batches.images, counted, size=batches.size, device=batches.device))  # type: ignore[operator]
     if recipe.epochs == 0:
         return Training("32-true", channels_last=False)
     if recipe.precision != "auto":
@@ -150,7 +150,7 @@ def _begin(model: nn.Module, pretext: nn.Module, batches: Batches, recipe: Recip
 
     def loss(network: nn.Module, way: Arithmetic) -> Tensor:
         images, draws = batches.at(0, way.layout)
-        terms = pretext.losses(network, images[:FOR_TIMING], draws[:FOR_TIMING])
+        terms = pretext.losses(network, images[:FOR_TIMING], draws[:FOR_TIMING])  # type: ignore[operator]
         return torch.stack(list(terms.values())).sum()
 
     return Training(**asdict(choose_arithmetic(model, loss, device=batches.device)))

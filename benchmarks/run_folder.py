@@ -81,7 +81,7 @@ def write_facts(
     splits = {at.fold: at.split for at in rounds}
     for fold, made in splits.items():
         atomic_write(folder / f"split-{fold}.tsv", manifest(made, images.hashes).encode())
-    kept = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "out"])
+    kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "out"])
     atomic_write(folder / "config.yaml", OmegaConf.to_yaml(kept).encode())
     seconds = sum({row["key"]: row["seconds"] for row in rows}.values())
     seconds += sum(json.loads((e.folder / "cost.json").read_text())["seconds"] for e in encoders)
@@ -142,7 +142,7 @@ def _write_examples(path: Path, encoders: list[MethodEncoder], data: ImageStore)
     np.savez_compressed(
         temporary, gray=gray, truth=truth, label=data.labels[ids],
         seen=np.isin(data.labels[ids], first[0].at.split.seen),
-        class_names=np.array(data.class_names), **arrays,
+        class_names=np.array(data.class_names), **arrays,  # type: ignore[arg-type]
     )  # fmt: skip
     shutil.move(temporary, path)
 

@@ -100,9 +100,9 @@ class LinearProbe:
     def _solve(self, problem: LogisticProblem, decay: float) -> Solution:
         """Return the optimum, in float64 where float32 gradients are too coarse for a flat loss."""
         how = {"max_iter": self.max_iter, "tol": self.tol}
-        theta, converged = problem.solve(decay, problem.zeros(), **how)
+        theta, converged = problem.solve(decay, problem.zeros(), **how)  # type: ignore[arg-type]
         if not converged:
-            theta, converged = problem.double().solve(decay, theta, **how)
+            theta, converged = problem.double().solve(decay, theta, **how)  # type: ignore[arg-type]
         return problem.solution(theta.float(), converged)
 
 

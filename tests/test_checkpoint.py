@@ -121,7 +121,7 @@ def test_nothing_sound_left_is_said_and_changes_nothing(tmp_path, damage):
         path.write_bytes(damage(path.read_bytes()))
     again, fresh = make(1)
     before = {key: value.clone() for key, value in again["model"].state_dict().items()}
-    with pytest.raises(IntegrityError, match="no checkpoint in .* is sound"):
+    with pytest.raises(IntegrityError, match=r"no checkpoint in .* is sound"):
         load_checkpoint(tmp_path, modules=again, optimizer=fresh)
     for key, value in again["model"].state_dict().items():
         assert torch.equal(value, before[key]), key

@@ -50,7 +50,7 @@ def batches(pretext: nn.Module, images: np.ndarray | None = None) -> Batches:
     return Batches(images, ids, size=8, seed=1, n_draws=pretext.n_draws, flip=True, device="cpu")
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """Stands for a signal between two updates."""
 
 
@@ -68,11 +68,11 @@ def test_resume_gives_the_same_weights_bit_for_bit(tmp_path, monkeypatch, make, 
 
     def at(step, layout=torch.contiguous_format):
         if step == 5:
-            raise Interrupted
+            raise InterruptedRunError
         return original(step, layout)
 
     seen.at = at  # type: ignore[method-assign]
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedRunError):
         pretrain(broken, pretext, seen, recipe=recipe, folder=tmp_path / "b")
 
     again, pretext = make()

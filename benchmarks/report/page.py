@@ -76,11 +76,11 @@ def drawn(source: Source) -> dict[str, Figure]:
     """Return the figures that the run's files allow, by name."""
     primary = source.run.get("primary") or {}
     classes = str(primary.get("classes", "all"))
-    made: list[Figure | None] = []
     named = [handle[1] for pair in source.run.get("comparisons", [])[:1] for handle in pair]
     probe = next((name for name in named if name != "pixels"), "linear")
     top1 = source.rows[(source.rows["metric"] == "top1") & (source.rows["task"] == "all")]
-    groups, made = set(top1["classes"]), []
+    groups: set[str] = set(top1["classes"])
+    made: list[Figure | None] = []
     made += [label_curves(source.rows, classes=c, classifier=probe) for c in GROUPS if c in groups]
     if {"seen", "unseen"} <= groups:
         made.append(seen_unseen(source.rows, classifier=probe))
