@@ -68,12 +68,17 @@ def test_cost_without_a_timed_method_draws_nothing_wrong(rows):
 def test_taps_show_the_best_trial_of_each():
     selection = pd.DataFrame(
         [
-            {"method": "split", "labels_per_class": budget, "candidate": f"{tap} C=1",
-             "trial": trial, "fold": fold, "score": score + 0.1 * trial + budget / 100}
+            {"method": "split", "classifier": probe, "labels_per_class": budget,
+             "candidate": f"{tap} C=1", "trial": trial, "fold": fold,
+             "score": (score + 0.1 * trial + budget / 100) * (probe == "linear")}
             for tap, score in {"conv1": 0.2, "mid": 0.3}.items()
-            for trial, fold, budget in itertools.product((0, 1), (0, 1), (1, 5))
+            for trial, fold, budget, probe in itertools.product(
+                (0, 1), (0, 1), (1, 5), ("linear", "shuffled")
+            )
         ]
     )  # fmt: skip
-    figure = tap_scores(selection)
+    figure = tap_scores(selection, classifier="linear")  # the zeros of the control stay out
+    assert figure is not None
     opened(figure)
+    assert tap_scores(selection, classifier="knn") is None
     assert "split · conv1 35.0; split · mid 45.0." in figure.alt
