@@ -59,10 +59,6 @@ class Run:
     def table(self, name):
         return pd.read_csv(self.folder / name)
 
-    @property
-    def facts(self):
-        return json.loads((self.folder / "run.json").read_text())
-
 
 @pytest.fixture(scope="module")
 def make_run(tmp_path_factory, tiny, make_round, make_encoders):
@@ -108,7 +104,8 @@ def test_predictions_are_the_records_and_stale_or_spoiled_ones_go(run):
 
 
 def test_facts_are_counted_from_split_and_rows(run):
-    facts, splits = run.facts, [at.split for at in run.rounds]
+    facts = json.loads((run.folder / "run.json").read_text())
+    splits = [at.split for at in run.rounds]
     assert facts["classes"] == {"all": 8, "seen": 6, "unseen": 2}
     assert (facts["n_pretrain"], facts["n_pool"], facts["n_test"]) == (6 * 6, 8 * 6, 8 * 4)
     assert (facts["dropped"], facts["bad"], facts["image_size"]) == (0, [], 16)
@@ -118,9 +115,7 @@ def test_facts_are_counted_from_split_and_rows(run):
     assert facts["test_reads"] == 2 * 3 * 2  # a record each
     assert (facts["folds"], facts["seeds"], facts["command"]) == ([0, 1], [0], COMMAND)
     assert (facts["name"], facts["preset"]) == ("quickstart", "full")
-    assert facts["data"] == "procedural-lawful"
     assert facts["selection"] == {"folds": 1, "on_test": False}
-    assert facts["primary"] == {"labels_per_class": 3, "classes": "unseen"}
     seconds = sum({row["key"]: row["seconds"] for row in run.rows}.values())
     seconds += run.table("cost.csv")["seconds"].sum()
     assert facts["hours"] == pytest.approx(seconds / 3600, abs=6e-4)
@@ -165,8 +160,7 @@ def test_cost_is_that_of_every_encoder(run):
 def test_selection_lists_every_candidate_and_marks_the_chosen_one(run):
     table = run.table("selection.csv")
     assert set(table["classifier"]) == {"linear"}  # chance had nothing to choose
-    cells = ["method", "labels_per_class", "fold"]
-    for _, record in table.groupby(cells):
+    for _, record in table.groupby(["method", "labels_per_class", "fold"]):
         assert len(record) == 5 * 8  # taps and decays
         chosen = record[record["chosen"]]
         assert len(chosen) == 1
