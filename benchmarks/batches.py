@@ -16,6 +16,7 @@ class Batches:
     """Batch `step` of a run: a pure function of the seed, the step and the images.
 
     `size` is in images; `pixels` is the side to which they are area-averaged, None for as they are.
+    `labels`, one for each of `ids`, are for pretexts that are not label-free; others never see any.
     """
 
     def __init__(
@@ -29,17 +30,18 @@ class Batches:
         flip: bool,
         device: str,
         pixels: int | None = None,
+        labels: Int64[np.ndarray, " p"] | None = None,
     ) -> None:
         self.images, self.ids, self.size = images, ids, min(size, len(ids))
-        self.pixels = pixels
+        self.pixels, self.labels = pixels, labels
         self.seed, self.n_draws, self.flip, self.device = seed, n_draws, flip, device
         self.per_epoch = len(ids) // self.size
         self._epoch = -1
 
     def at(
         self, step: int, layout: torch.memory_format = torch.contiguous_format
-    ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b k"]]:
-        """Images in [0, 1] of batch `step`, and the uniform numbers of their distortions."""
+    ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b k"], *tuple[Int64[Tensor, " b"], ...]]:
+        """Images in [0, 1] of batch `step`, uniform numbers for distortions, and any labels."""
         epoch = step // self.per_epoch
         if epoch != self._epoch:
             self._epoch = epoch
@@ -51,7 +53,10 @@ class Batches:
         if self.flip:
             turned = draws[:, 0, None, None, None] < 0.5
             images = torch.where(turned, images.flip(-1), images)
-        return images.contiguous(memory_format=layout), draws[:, 1:]
+        images = images.contiguous(memory_format=layout)
+        if self.labels is None:
+            return images, draws[:, 1:]
+        return images, draws[:, 1:], torch.from_numpy(self.labels[samples]).to(self.device)
 
     def samples(self, step: int) -> Int64[np.ndarray, " b"]:
         """Positions within `ids` that batch `step` of the current epoch holds."""

@@ -24,7 +24,7 @@ def save_checkpoint(
     folder: Path,
     *,
     modules: dict[str, nn.Module],
-    optimizer: torch.optim.Optimizer,
+    optimizers: dict[str, torch.optim.Optimizer],
     notes: dict[str, Any],
 ) -> None:
     """Write weights, buffers, optimiser state and `notes` (JSON with the `step` reached)."""
@@ -33,9 +33,11 @@ def save_checkpoint(
         for name, module in modules.items()
         for key, value in module.state_dict().items()
     }
-    for index, state in optimizer.state_dict()["state"].items():
-        for key, value in state.items():
-            tensors[f"optimizer/{index}/{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    for name, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                kept = torch.as_tensor(value).detach().cpu().contiguous()
+                tensors[f"optimizer of {name}/{index}/{key}"] = kept
     metadata = {"notes": json.dumps(notes)}
     write_checked(folder / f"step-{notes['step']:09d}.checkpoint", save(tensors, metadata))
     for old in sorted(folder.glob("step-*.checkpoint"))[:-KEEP]:
@@ -43,7 +45,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, *, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
+    folder: Path, *, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
 ) -> dict[str, Any] | None:
     """Restore the newest sound checkpoint in place; its notes, or None at the start.
 
@@ -56,7 +58,8 @@ def load_checkpoint(
             tensors = load(content)
             for name, module in modules.items():
                 module.load_state_dict(_below(tensors, name))
-            _restore(optimizer, _below(tensors, "optimizer"))
+            for name, optimizer in optimizers.items():
+                _restore(optimizer, _below(tensors, f"optimizer of {name}"))
             return json.loads(_metadata(content)["notes"])
     if found:
         raise IntegrityError(f"no checkpoint in {folder} is sound", "delete that folder")

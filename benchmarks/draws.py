@@ -22,5 +22,8 @@ def order(seed: int, epoch: int, n: int) -> Int64[np.ndarray, " n"]:
 
 
 def uniforms(seed: int, epoch: int, n: int, k: int) -> Float32[np.ndarray, "n k"]:
-    """`k` numbers in [0, 1) for each of `n` samples: what augmentation in this epoch reads."""
-    return generator(seed, "augmentation", epoch).random((n, k), dtype=np.float32)
+    """`k` numbers in [0, 1) for each of `n` samples: what augmentation in this epoch reads.
+
+    The first columns do not depend on `k`: two methods that read other numbers flip alike.
+    """
+    return generator(seed, "augmentation", epoch).random((k, n), dtype=np.float32).T

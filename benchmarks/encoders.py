@@ -1,7 +1,6 @@
 """The encoder of one method, fold and seed: trained when first needed, then on record."""
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,41 +10,50 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int64
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import load_file
 
-from benchmarks.batches import Batches, load
+from benchmarks.batches import Batches
 from benchmarks.contest import Round
+from benchmarks.draws import generator
+from benchmarks.encoder_record import write_record
 from benchmarks.errors import ConfigError
 from benchmarks.latents import Latents, extract_latents
-from benchmarks.pretrain import Recipe, Training, pretrain
-from benchmarks.provenance import code_hash, commit, device_name
+from benchmarks.pretrain import Recipe, pretrain
+from benchmarks.provenance import code_hash
 from benchmarks.settings import build, plain
 from benchmarks.settle import settle_statistics
-from benchmarks.splits import Split
 from benchmarks.store import content_key, file_hash
-from models.encoder import Encoder, FrozenEncoder, resized
+from models.encoder import Encoder, FrozenEncoder, start_from
 
 TRAINED_BY = [
-    f"benchmarks/{name}.py" for name in ("batches", "draws", "precision", "pretrain", "settle")
+    f"benchmarks/{name}.py"
+    for name in ("batches", "draws", "learner", "precision", "pretrain", "settle")
 ]
-EXAMPLES = 6  # pictures shown of seen classes, and as many of unseen ones
 
 
 class MethodEncoder:
-    """What `method` learns from the pretrain split; nothing is computed before it is asked for."""
+    """What `method` learns from the pretrain split; nothing is computed before it is asked for.
+
+    A method with `start: {NAME: METHOD}` begins with what METHOD has learned.
+    """
 
     def __init__(
         self, name: str, method: Any, at: Round, *, recipe: Mapping[str, Any], max_features: int
     ) -> None:
         self.name, self.method, self.at, self.max_features = name, method, at, max_features
         self.recipe = Recipe(**{**plain(recipe), **plain(method.get("pretrain", {}))})
-        self.key = content_key(
+        self.start: MethodEncoder | None = None
+        for first, definition in method.get("start", {}).items():
+            self.start = MethodEncoder(
+                first, definition, at, recipe=recipe, max_features=max_features
+            )
+        self.key: str = content_key(
             stage="encoder",
             model=plain(method.model),
             pretext=plain(method.pretext),
             pixels=self.pixels,
             recipe=dataclasses.asdict(self.recipe),
+            start=self.start and self.start.key,
             data=at.images.fingerprint,
             split=at.split.manifest_hash,
             seed=at.seed,
@@ -66,12 +74,15 @@ class MethodEncoder:
             pretext = build(self.method.pretext)
             torch.manual_seed(self.at.seed)
             channels = {"in_channels": pretext.in_channels, "out_channels": pretext.out_channels}
-            return build(self.method.model, **channels), pretext
+            model = build(self.method.model, **channels)
+        return model, pretext
 
     @cached_property
     def label_free(self) -> bool:
         """Whether no label, of these or any other images, went into pretraining."""
-        return bool(self._untrained[1].label_free)
+        model, pretext = self._untrained
+        free = pretext.label_free and getattr(model, "label_free", True)
+        return bool(free and (self.start is None or self.start.label_free))
 
     @cached_property
     def inputs(self) -> str:
@@ -132,6 +143,10 @@ class MethodEncoder:
         model.load_state_dict(load_file(self.folder / "encoder.safetensors"))
         return Encoder(model, self.inputs, self.pixels)
 
+    def colorizer(self) -> tuple[Any, Any]:
+        """A fresh copy of the trained network in evaluation mode, and its pretext, to `decode`."""
+        return self.encoder().model.eval(), self._untrained[1]
+
     @cached_property
     def latents(self) -> Latents:
         """Latents of the pool and the test images at every tap."""
@@ -150,6 +165,8 @@ class MethodEncoder:
 
     def _train(self, folder: Path) -> None:
         model, pretext = self._untrained
+        if self.start is not None:
+            start_from(model, load_file(self.start.folder / "encoder.safetensors"))
         batches = Batches(
             self.at.images.images,
             self.at.split.pretrain,
@@ -159,6 +176,7 @@ class MethodEncoder:
             flip=self.recipe.flip,
             device=self.at.device,
             pixels=self.pixels,
+            labels=pretext_labels(getattr(pretext, "labels", None), self.at),
         )
         if self.at.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
@@ -172,39 +190,19 @@ class MethodEncoder:
         )
         if self.recipe.epochs == 0:
             settle_statistics(model, pretext.inputs, batches)
-        weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-        save_file(weights, folder / "encoder.safetensors")
-        (folder / "history.json").write_text(json.dumps(training.history))
         seen = self.recipe.epochs * batches.per_epoch * batches.size
-        cost = _cost(model, training, seen, device=self.at.device)
-        (folder / "cost.json").write_text(json.dumps(cost))
-        ids = examples(self.at.images.labels, self.at.split)
-        shown = resized(load(self.at.images.images, ids, self.at.device), self.pixels)
-        with torch.no_grad():
-            pictures = pretext.decode(model.eval(), shown)
-        colored = (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        np.savez(folder / "examples.npz", ids=ids, colored=colored)
+        write_record(folder, model, pretext, training, at=self.at, pixels=self.pixels, seen=seen)
 
 
-def examples(labels: Int64[np.ndarray, " n"], split: Split) -> Int64[np.ndarray, " e"]:
-    """Pool images to show: the first of evenly spaced seen classes, then of unseen ones."""
-    chosen = []
-    for classes in (split.seen, split.unseen):
-        spaced = np.linspace(0, len(classes) - 1, min(EXAMPLES, len(classes))).round().astype(int)
-        for name in classes[spaced]:
-            chosen.append(split.pool[labels[split.pool] == name][0])
-    return np.array(chosen, dtype=np.int64)
+def pretext_labels(kind: str | None, at: Round) -> Int64[np.ndarray, " p"] | None:
+    """Labels of the pretrain split, 0..c-1, for a pretext that asks for them by `kind`.
 
-
-def _cost(model: nn.Module, training: Training, images_seen: int, *, device: str) -> dict[str, Any]:
-    peak = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
-    return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "images_seen": images_seen,
-        "seconds": round(training.seconds, 1),
-        "images_per_second": round(images_seen / training.seconds, 1) if images_seen else None,
-        "peak_memory_mb": peak,
-        "precision": training.precision,
-        "device": device_name(device),
-        "commit": commit(),
-    }
+    "true", "shuffled" (one permutation of the images, so that classes keep their sizes) or
+    "constant"; None where no label goes into pretraining.
+    """
+    if kind is None:
+        return None
+    labels = np.searchsorted(at.split.seen, at.images.labels[at.split.pretrain])
+    if kind == "shuffled":
+        return generator(at.seed, "shuffled pretext labels").permutation(labels)
+    return np.zeros_like(labels) if kind == "constant" else labels

@@ -3,18 +3,18 @@
 import math
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from benchmarks.batches import Batches, in_order
 from benchmarks.checkpoint import load_checkpoint, save_checkpoint
-from benchmarks.errors import IntegrityError
+from benchmarks.learner import Learner
 from benchmarks.precision import Arithmetic, choose_arithmetic
 from benchmarks.progress import Meter
 
@@ -29,7 +29,8 @@ FOR_TIMING = 32  # images on which arithmetics are compared before the first ste
 class Recipe:
     """How to train: `schedule="cosine"` is a linear warm-up, then half a cosine to zero.
 
-    `clip` bounds the gradient's norm; `precision="auto"` measures first and then decides.
+    `betas` are AdamW's, SGD's momentum is the first; `clip` bounds the gradient's norm (`.inf`: not
+    at all); `precision="auto"` measures first and then decides.
     """
 
     epochs: int
@@ -37,6 +38,7 @@ class Recipe:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float = 1e-3
     weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["cosine", "constant"] = "cosine"
     clip: float = 1.0
     flip: bool = True
@@ -53,11 +55,10 @@ class Recipe:
 
     def solver(self, model: nn.Module) -> torch.optim.Optimizer:
         """The optimiser over all of `model`'s parameters."""
+        rates: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.optimizer == "sgd":
-            return torch.optim.SGD(
-                model.parameters(), lr=self.lr, weight_decay=self.weight_decay, momentum=0.9
-            )
-        return torch.optim.AdamW(model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+            return torch.optim.SGD(model.parameters(), momentum=self.betas[0], **rates)
+        return torch.optim.AdamW(model.parameters(), betas=self.betas, **rates)
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Training:
 
 def pretrain(
     model: nn.Module,
-    pretext: nn.Module,
+    pretext: Any,
     batches: Batches,
     *,
     recipe: Recipe,
@@ -95,39 +96,42 @@ def pretrain(
 ) -> Training:
     """Train `model` in place on `pretext` over `batches`; its losses and cost come back.
 
-    Checkpoints go to `folder`, from which the same call continues. Raises IntegrityError before
-    the update if a loss or gradient is not finite, naming the batch.
+    A pretext with a `critic` has it trained in turn, `critic_turns` updates before each of the
+    model's. Checkpoints go to `folder`, from which the same call continues. Raises IntegrityError
+    before the update if a loss or gradient is not finite, naming the batch.
     """
     model.to(batches.device).train()
     pretext.to(batches.device)
-    solver = recipe.solver(model)
+    critic = getattr(pretext, "critic", None)
+    solvers = {"model": recipe.solver(model)}
+    if critic is not None:
+        solvers["critic"] = recipe.solver(critic)
     modules = {"model": model, "pretext": pretext}
-    notes = load_checkpoint(folder, modules=modules, optimizer=solver)
+    notes = load_checkpoint(folder, modules=modules, optimizers=solvers)
     training = Training(**notes) if notes else _begin(model, pretext, batches, recipe)
     way = Arithmetic(training.precision, training.channels_last)
     model.to(memory_format=way.layout)
     fabric = Fabric(accelerator=batches.device, devices=1, precision=way.precision)  # type: ignore[arg-type]
-    network, wrapped = fabric.setup(model, solver)
+    learner = Learner(model, solvers["model"], fabric, name="model", clip=recipe.clip)
+    # The critic is called by the pretext, outside Fabric's autocast: it trains in fp32.
+    rival, turns = learner, 0
+    if critic is not None:
+        rival = Learner(critic, solvers["critic"], fabric, name="critic", clip=recipe.clip)
+        turns = pretext.critic_turns
     steps = recipe.epochs * batches.per_epoch
     clock = saved = time.monotonic()
-    with Meter(label, steps * batches.size) as meter:
+    with Meter(label, steps * batches.size) as meter, torch.random.fork_rng():
         meter.skip(training.step * batches.size)
         for step in range(training.step, steps):
             lr = recipe.rate(step, steps)
-            for group in solver.param_groups:
-                group["lr"] = lr
-            terms = pretext.losses(network, *batches.at(step, way.layout))  # type: ignore[operator]
-            loss = torch.stack(list(terms.values())).sum()
-            if not torch.isfinite(loss):
-                _refuse(terms, batches.samples(step), step)
-            fabric.backward(loss)
-            norm = fabric.clip_gradients(
-                network, wrapped, max_norm=recipe.clip, error_if_nonfinite=False
-            )
-            if norm is not None and not torch.isfinite(norm):
-                _refuse({"gradient": norm}, batches.samples(step), step)
-            wrapped.step()
-            wrapped.zero_grad(set_to_none=True)
+            batch, samples = batches.at(step, way.layout), batches.samples(step)
+            terms: dict[str, Tensor] = {}
+            for turn in range(turns):
+                losses = partial(pretext.critic_losses, learner.network, *batch)
+                count = step * turns + turn
+                terms |= rival.update(losses, samples, lr=lr, seed=batches.seed, step=count)
+            losses = partial(pretext.losses, learner.network, *batch)
+            terms |= learner.update(losses, samples, lr=lr, seed=batches.seed, step=step)
             images = (step + 1) * batches.size
             training.log(terms, images=images, lr=lr, last=step + 1 == steps)
             meter.advance(batches.size)
@@ -135,31 +139,25 @@ def pretrain(
             training.seconds, clock = training.seconds + now - clock, now
             if now - saved > CHECKPOINT_EVERY:
                 saved = now
-                save_checkpoint(folder, modules=modules, optimizer=solver, notes=asdict(training))
+                save_checkpoint(folder, modules=modules, optimizers=solvers, notes=asdict(training))
     return training
 
 
-def _begin(model: nn.Module, pretext: nn.Module, batches: Batches, recipe: Recipe) -> Training:
+def _begin(model: nn.Module, pretext: Any, batches: Batches, recipe: Recipe) -> Training:
     """Statistics of the pretrain split, and the arithmetic to train in."""
     counted = batches.ids[:: max(1, len(batches.ids) // FOR_STATISTICS)]
-    pretext.prepare(in_order(batches.images, counted, size=batches.size, device=batches.device))  # type: ignore[operator]
+    pretext.prepare(in_order(batches.images, counted, size=batches.size, device=batches.device))
     if recipe.epochs == 0:
         return Training("32-true", channels_last=False)
     if recipe.precision != "auto":
         return Training(recipe.precision, channels_last=batches.device == "cuda")
 
     def loss(network: nn.Module, way: Arithmetic) -> Tensor:
-        images, draws = batches.at(0, way.layout)
-        terms = pretext.losses(network, images[:FOR_TIMING], draws[:FOR_TIMING])  # type: ignore[operator]
+        terms = pretext.losses(network, *(part[:FOR_TIMING] for part in batches.at(0, way.layout)))
         return torch.stack(list(terms.values())).sum()
 
-    return Training(**asdict(choose_arithmetic(model, loss, device=batches.device)))
-
-
-def _refuse(terms: dict[str, Tensor], samples: Int64[np.ndarray, " b"], step: int) -> None:
-    bad = [name for name, term in terms.items() if not torch.isfinite(term)]
-    raise IntegrityError(
-        f"step {step}: {', '.join(bad) or 'the sum of losses'} is not finite, "
-        f"batch of pretrain images {samples[:8].tolist()}...; nothing was updated",
-        "lower the method's pretrain.lr, or set pretrain.precision=32-true",
-    )
+    # A critic's batch statistics move while arithmetics are compared, as the model's do.
+    before = {name: value.clone() for name, value in pretext.state_dict().items()}
+    way = choose_arithmetic(model, loss, device=batches.device)
+    pretext.load_state_dict(before)
+    return Training(**asdict(way))

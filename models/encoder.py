@@ -1,7 +1,7 @@
 """A model with its input normalisation: trainable, frozen, or under a classifier."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import torch
@@ -101,6 +101,18 @@ def weights_hash(module: nn.Module) -> str:
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def start_from(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy into `model` all of `weights` that have a place of the same name and shape in it.
+
+    What has none keeps its initial values: the head of another output. ValueError if nothing fits.
+    """
+    places = model.state_dict()
+    fitting = {k: v for k, v in weights.items() if k in places and v.shape == places[k].shape}
+    if not fitting:
+        raise ValueError("no weight fits: `start` must name a method of the same network")
+    model.load_state_dict(fitting, strict=False)
 
 
 def fresh_classifier(

@@ -5,6 +5,7 @@ classes have `cross_entropy` too.
 """
 
 from collections.abc import Iterable
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -13,34 +14,40 @@ from torch import Tensor, nn
 
 from .quantize import AbBins, lightness_bin_centers, lightness_bins
 
+BOUNDS = MappingProxyType({"tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": torch.relu})
+
 
 class Regression(nn.Module):
-    """Channels that are values: `offset + scale * raw`, with tanh on `raw` if `bounded`.
+    """Channels that are values: `offset + scale * bound(raw)`, unbounded where `bound` is None.
 
-    Regression(2, 110) gives ab, Regression(1, 50, offset=50) gives L.
+    Regression(2, 110) gives ab, Regression(1, 50, offset=50) gives L; Regression(3, 1,
+    bound="sigmoid") and Regression(3, 0.5, offset=0.5) give RGB in [0, 1], bound="relu" any RGB
+    above 0.
     """
 
     def __init__(
         self,
         channels: int,
         scale: float | int,
-        bounded: bool = True,
+        bound: str | None = "tanh",
         *,
         offset: float | int = 0.0,
     ) -> None:
         super().__init__()
+        if bound is not None and bound not in BOUNDS:
+            raise ValueError(f"unknown bound {bound!r}: use one of {', '.join(BOUNDS)}, or None")
         if channels < 1 or scale <= 0:
             raise ValueError(
                 f"expected channels >= 1 and scale > 0, got channels={channels}, scale={scale}: "
                 "ab is Regression(2, 110), L is Regression(1, 50, offset=50)"
             )
         self.out_channels = self.channels = channels
-        self.scale, self.offset, self.bounded = float(scale), float(offset), bounded
+        self.scale, self.offset, self.bound = float(scale), float(offset), bound
 
     def decode(self, raw: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return the values in their own units, as float32 or better."""
         raw = _full_precision(raw)
-        return self.offset + self.scale * (raw.tanh() if self.bounded else raw)
+        return self.offset + self.scale * (raw if self.bound is None else BOUNDS[self.bound](raw))
 
 
 class ColorBins(nn.Module):

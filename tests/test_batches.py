@@ -103,3 +103,16 @@ def test_in_order_covers_all_once_in_the_order_given(images, size):
     assert max(len(part) for part in parts) <= size
     expected = torch.from_numpy(images[ids]).permute(0, 3, 1, 2) / 255
     torch.testing.assert_close(torch.cat(parts), expected)
+
+
+def test_labels_belong_to_the_sample_and_come_only_when_given(images):
+    labelled = make(images, labels=np.arange(N) * 10)
+    for step in range(7):
+        _, _, labels = labelled.at(step)
+        assert labels.tolist() == (labelled.samples(step) * 10).tolist()
+    assert len(make(images).at(0)) == 2
+
+
+def test_flips_do_not_depend_on_how_many_numbers_a_pretext_reads(images):
+    few, many = make(images, n_draws=0), make(images, n_draws=15)
+    assert all(torch.equal(few.at(step)[0], many.at(step)[0]) for step in range(5))

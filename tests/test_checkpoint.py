@@ -38,7 +38,9 @@ def train(modules, optimizer, steps):
 
 
 def save(folder, modules, optimizer, step, **notes):
-    save_checkpoint(folder, modules=modules, optimizer=optimizer, notes={"step": step, **notes})
+    save_checkpoint(
+        folder, modules=modules, optimizers={"model": optimizer}, notes={"step": step, **notes}
+    )
 
 
 def files(folder):
@@ -52,7 +54,7 @@ def test_weights_buffers_notes_and_optimiser_come_back(tmp_path, solver):
     history = [{"step": 1, "loss": 0.1 + 0.2}]
     save(tmp_path, modules, optimizer, 3, history=history)
     again, fresh = make(1, solver)
-    notes = load_checkpoint(tmp_path, modules=again, optimizer=fresh)
+    notes = load_checkpoint(tmp_path, modules=again, optimizers={"model": fresh})
     assert notes == {"step": 3, "history": history}
     for name, module in modules.items():
         for key, value in module.state_dict().items():
@@ -66,14 +68,14 @@ def test_without_the_optimiser_state_training_would_differ(tmp_path):
     train(modules, optimizer, 3)
     save(tmp_path, modules, optimizer, 3)
     again, fresh = make(1)
-    load_checkpoint(tmp_path, modules=again, optimizer=fresh)
+    load_checkpoint(tmp_path, modules=again, optimizers={"model": fresh})
     forgetful = SOLVERS["adamw"](again["model"].parameters())
     assert train(modules, optimizer, 4) != train(again, forgetful, 4)
 
 
 def test_at_the_start_there_is_nothing(tmp_path):
     modules, optimizer = make(0)
-    assert load_checkpoint(tmp_path, modules=modules, optimizer=optimizer) is None
+    assert load_checkpoint(tmp_path, modules=modules, optimizers={"model": optimizer}) is None
 
 
 def test_two_generations_are_kept_and_the_newest_is_read(tmp_path):
@@ -81,7 +83,7 @@ def test_two_generations_are_kept_and_the_newest_is_read(tmp_path):
     for step in (9, 10, 100, 1000):
         save(tmp_path, modules, optimizer, step)
     assert files(tmp_path) == ["step-000000100.checkpoint", "step-000001000.checkpoint"]
-    notes = load_checkpoint(tmp_path, modules=modules, optimizer=optimizer)
+    notes = load_checkpoint(tmp_path, modules=modules, optimizers={"model": optimizer})
     assert notes == {"step": 1000}
 
 
@@ -107,7 +109,7 @@ def test_a_damaged_file_falls_back_to_the_one_before(tmp_path, damage):
     newest = tmp_path / "step-000000002.checkpoint"
     newest.write_bytes(damage(newest.read_bytes()))
     again, fresh = make(1)
-    assert load_checkpoint(tmp_path, modules=again, optimizer=fresh) == {"step": 1}
+    assert load_checkpoint(tmp_path, modules=again, optimizers={"model": fresh}) == {"step": 1}
     for key, value in again["model"].state_dict().items():
         assert torch.equal(value, before[key]), key
 
@@ -122,7 +124,7 @@ def test_nothing_sound_left_is_said_and_changes_nothing(tmp_path, damage):
     again, fresh = make(1)
     before = {key: value.clone() for key, value in again["model"].state_dict().items()}
     with pytest.raises(IntegrityError, match=r"no checkpoint in .* is sound"):
-        load_checkpoint(tmp_path, modules=again, optimizer=fresh)
+        load_checkpoint(tmp_path, modules=again, optimizers={"model": fresh})
     for key, value in again["model"].state_dict().items():
         assert torch.equal(value, before[key]), key
 
@@ -132,7 +134,7 @@ def test_a_checkpoint_of_another_network_is_an_error_not_a_fresh_start(tmp_path)
     save(tmp_path, modules, optimizer, 1)
     modules["model"] = nn.Linear(2, 2)
     with pytest.raises(RuntimeError, match="Missing key"):
-        load_checkpoint(tmp_path, modules=modules, optimizer=optimizer)
+        load_checkpoint(tmp_path, modules=modules, optimizers={"model": optimizer})
 
 
 def test_no_pickle_is_in_the_file(tmp_path):

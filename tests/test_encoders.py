@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from benchmarks import encoders as module
 from benchmarks.batches import load
-from benchmarks.encoders import examples
+from benchmarks.encoders import pretext_labels
 from models.color import network_input
 
 BLOCK = "methods.block_regression"
@@ -178,11 +178,36 @@ def test_only_the_pretrain_split_shapes_the_encoder(make, make_round, pictures, 
         assert same(weights(other), weights(plain)) is equal
 
 
-def test_examples_are_pool_images_of_seen_then_unseen_classes(at, make):
-    ids = examples(at.images.labels, at.split)
-    assert set(ids) <= set(at.split.pool)
-    labels = at.images.labels[ids].tolist()
-    assert labels == [*at.split.seen, *at.split.unseen]
-    saved = np.load(make().folder / "examples.npz")
-    assert saved["ids"].tolist() == ids.tolist()
-    assert saved["colored"].shape == (8, 16, 16, 3)
+def test_labels_of_a_pretext_are_those_of_the_pretrain_split(at):
+    true = pretext_labels("true", at)
+    labels = at.images.labels[at.split.pretrain]
+    assert at.split.seen[true].tolist() == labels.tolist()
+    shuffled = pretext_labels("shuffled", at)
+    assert sorted(shuffled) == sorted(true)
+    assert not np.array_equal(shuffled, true)
+    assert np.array_equal(shuffled, pretext_labels("shuffled", at))
+    assert not np.array_equal(shuffled, pretext_labels("shuffled", replace(at, seed=at.seed + 1)))
+    assert not pretext_labels("constant", at).any()
+    assert pretext_labels(None, at) is None
+
+
+STAGES = ("methods=[colorful_l2_ft]", "+scale.colorful_width=0.05", "max_features=64")
+
+
+def test_a_second_stage_begins_with_the_weights_of_the_first(make):
+    # No step is taken in the second stage, so that what it began with is what it leaves.
+    second = make(*STAGES, "+methods.colorful_l2_ft.pretrain.epochs=0")
+    begun, first = weights(second), weights(second.start)
+    differ = {name for name in begun if begun[name].shape != first[name].shape}
+    assert len(differ) == 2  # weight and bias of the head: 313 classes against 2 values
+    learned = [name for name in begun if name.endswith("weight") and name not in differ]
+    assert learned
+    assert all(torch.equal(begun[name], first[name]) for name in learned)
+
+
+def test_a_second_stage_is_keyed_by_the_first(make):
+    one, other = make(*STAGES), make(*STAGES, "methods.colorful_l2_ft.start.colorful.tap=conv4")
+    changed = make(*STAGES, "methods.colorful_l2_ft.start.colorful.pretext.output.rebalance=null")
+    assert one.key == other.key  # the tap has no part in training
+    assert one.key != changed.key
+    assert one.start.key != one.key

@@ -21,7 +21,7 @@ def test_regression_decodes_to_units():
     bounded = Regression(1, 50, offset=50).decode(raw).flatten().tolist()
     expected = [50 + 50 * math.tanh(value) for value in (-3, 0, 0.5)]
     assert bounded == pytest.approx(expected, rel=1e-4)
-    assert Regression(1, 110, bounded=False).decode(raw).flatten().tolist() == [-330, 0, 55]
+    assert Regression(1, 110, bound=None).decode(raw).flatten().tolist() == [-330, 0, 55]
     assert Regression(2, 110).out_channels == 2
 
 

@@ -40,7 +40,7 @@ def gray_pictures() -> torch.Tensor:
     [("l1", (0.5 + 1.5) / 2), ("l2", (0.25 + 2.25) / 2), ("smooth_l1", (0.125 + 1.0) / 2)],
 )
 def test_pixel_terms_on_gray_pictures_by_hand(kind, expected):
-    pretext = Colorization(Regression(2, 110, bounded=False), {kind: 2.0})
+    pretext = Colorization(Regression(2, 110, bound=None), {kind: 2.0})
     losses = pretext.losses(constant([0.5, -1.5]), gray_pictures(), DRAWS)
     assert list(losses) == [kind]
     assert losses[kind].item() == pytest.approx(2 * expected, rel=1e-3)
@@ -48,9 +48,9 @@ def test_pixel_terms_on_gray_pictures_by_hand(kind, expected):
 
 def test_units_do_not_depend_on_the_scale_of_the_output():
     images, model = pictures(), constant([0.1, 0.2])
-    first = Colorization(Regression(2, 110, bounded=False)).losses(model, images, DRAWS)
+    first = Colorization(Regression(2, 110, bound=None)).losses(model, images, DRAWS)
     model.bias.data *= 110
-    second = Colorization(Regression(2, 1, bounded=False)).losses(model, images, DRAWS)
+    second = Colorization(Regression(2, 1, bound=None)).losses(model, images, DRAWS)
     torch.testing.assert_close(first, second)
 
 

@@ -1,6 +1,7 @@
 """L -> ab, as values or as classes (Zhang et al. 2016; Ballester et al. 2022)."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from ..color import input_channels, input_spaces, lab_to_rgb, network_input, rgb_to_lab, split_lab
 from ..losses import PIXEL_LOSSES, Lpips, check_lpips, checked_terms, pixel_loss
 from ..outputs import ColorBins, Regression, enlarge, shrink
+from .adversarial import Translated
 
 AB_SCALE = 110
 
@@ -22,6 +24,7 @@ class Colorization(nn.Module):
     """
 
     n_draws = 0
+    picture_channels = 2  # of what `translate` gives a critic
 
     def __init__(
         self,
@@ -83,6 +86,20 @@ class Colorization(nn.Module):
                 loss = pixel_loss(name, predicted / AB_SCALE, target / AB_SCALE)
             found[name] = weight * loss
         return found
+
+    def translate(
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+    ) -> Translated:
+        """Return predicted and true ab over 110, at the output's size, given what was seen."""
+        lab = rgb_to_lab(images)
+        seen = network_input(images, self.inputs, lab=lab)
+        raw = model(seen)
+        return Translated(
+            shrink(seen, raw),
+            self.output.decode(raw) / AB_SCALE,
+            shrink(split_lab(lab)[1], raw) / AB_SCALE,
+            partial(self.losses_of, raw, images, lab),
+        )
 
     def decode(
         self, model: nn.Module, images: Float[Tensor, "n 3 h w"]

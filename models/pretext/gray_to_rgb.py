@@ -5,6 +5,7 @@ RandomInvert, batched and driven by given uniform numbers.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from ..color import gray, input_channels, input_spaces, network_input
 from ..losses import PIXEL_LOSSES, Lpips, check_lpips, checked_terms, pixel_loss
 from ..outputs import Regression, enlarge, shrink
+from .adversarial import Translated
 
 N_DRAWS = 15
 
@@ -22,10 +24,11 @@ class GrayToRgb(nn.Module):
     """Predict clean RGB through tanh from a gray view, distorted in training if `distort`.
 
     `losses` weighs the terms l1, l2, smooth_l1 (on RGB in [-1, 1]) and lpips (needs `lpips`); by
-    default smooth_l1 and lpips, as in the original.
+    default smooth_l1 and lpips, as in the original. `output` decodes to RGB in [0, 1].
     """
 
     out_channels = 3
+    picture_channels = 3  # of what `translate` gives a critic
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class GrayToRgb(nn.Module):
         *,
         distort: bool = True,
         inputs: str = "gray[-1,1]",
+        output: Regression | None = None,
     ) -> None:
         super().__init__()
         if not {"ab", "rgb"}.isdisjoint(input_spaces(inputs)):
@@ -45,7 +49,7 @@ class GrayToRgb(nn.Module):
         self.lpips, self.distort, self.inputs = lpips, distort, inputs
         self.in_channels = input_channels(inputs)
         self.n_draws = N_DRAWS if distort else 0
-        self.output = Regression(self.out_channels, 0.5, offset=0.5)
+        self.output = Regression(self.out_channels, 0.5, offset=0.5) if output is None else output
         self.label_free = lpips is None or lpips.label_free
 
     def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
@@ -55,9 +59,23 @@ class GrayToRgb(nn.Module):
         self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms; `draws` are uniform in [0, 1), `n_draws` for each image."""
-        seen = distorted(images, draws) if self.distort else images
-        raw = model(network_input(seen, self.inputs))
+        return self.translate(model, images, draws).terms()
+
+    def translate(
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+    ) -> Translated:
+        """Return predicted and true RGB in [-1, 1], given the gray view."""
+        seen = network_input(
+            distorted(images, draws[:, :N_DRAWS]) if self.distort else images, self.inputs
+        )
+        raw = model(seen)
         predicted, target = self.output.decode(raw), shrink(images, raw)
+        terms = partial(self._losses_of, predicted, target, images)
+        return Translated(shrink(seen, raw), 2 * predicted - 1, 2 * target - 1, terms)
+
+    def _losses_of(
+        self, predicted: Tensor, target: Tensor, images: Tensor
+    ) -> dict[str, Float[Tensor, ""]]:
         found = {}
         for name, weight in self.terms.items():
             if self.lpips is not None and name == "lpips":

@@ -1,0 +1,67 @@
+"""What training leaves on disk: weights, losses, cost, example pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from safetensors.torch import save_file
+from torch import nn
+
+from benchmarks.batches import load
+from benchmarks.contest import Round
+from benchmarks.pretrain import Training
+from benchmarks.provenance import commit, device_name
+from benchmarks.splits import Split
+from models.encoder import resized
+
+EXAMPLES = 6  # pictures shown of seen classes, and as many of unseen ones
+
+
+def write_record(
+    folder: Path,
+    model: nn.Module,
+    pretext: Any,
+    training: Training,
+    *,
+    at: Round,
+    pixels: int | None,
+    seen: int,
+) -> None:
+    """Write encoder.safetensors, history.json, cost.json and examples.npz; `seen` is in images."""
+    weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    save_file(weights, folder / "encoder.safetensors")
+    (folder / "history.json").write_text(json.dumps(training.history))
+    (folder / "cost.json").write_text(json.dumps(_cost(model, training, seen, device=at.device)))
+    ids = examples(at.images.labels, at.split)
+    shown = resized(load(at.images.images, ids, at.device), pixels)
+    with torch.no_grad():
+        pictures = pretext.decode(model.eval(), shown)
+    colored = (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    np.savez(folder / "examples.npz", ids=ids, colored=colored)
+
+
+def examples(labels: Int64[np.ndarray, " n"], split: Split) -> Int64[np.ndarray, " e"]:
+    """Pool images to show: the first of evenly spaced seen classes, then of unseen ones."""
+    chosen = []
+    for classes in (split.seen, split.unseen):
+        spaced = np.linspace(0, len(classes) - 1, min(EXAMPLES, len(classes))).round().astype(int)
+        for name in classes[spaced]:
+            chosen.append(split.pool[labels[split.pool] == name][0])
+    return np.array(chosen, dtype=np.int64)
+
+
+def _cost(model: nn.Module, training: Training, images_seen: int, *, device: str) -> dict[str, Any]:
+    peak = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "images_seen": images_seen,
+        "seconds": round(training.seconds, 1),
+        "images_per_second": round(images_seen / training.seconds, 1) if images_seen else None,
+        "peak_memory_mb": peak,
+        "precision": training.precision,
+        "device": device_name(device),
+        "commit": commit(),
+    }
