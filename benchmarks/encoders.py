@@ -89,6 +89,11 @@ class MethodEncoder:
         """What the frozen encoder is fed: the pretext's own input, unless the method says other."""
         return str(self.method.get("probe_inputs") or self._untrained[1].inputs)
 
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Every tap of the encoder, from its input to the bottleneck."""
+        return tuple(self._untrained[0].taps)
+
     @cached_property
     def tap(self) -> str:
         """Tap declared for probes that cannot choose one (no label to spare, or fine-tuning)."""

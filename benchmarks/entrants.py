@@ -40,27 +40,48 @@ def entrants(
 
 
 def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entrant]:
-    """An entrant for each probe that is meant for this encoder (`methods` may restrict them)."""
+    """The entrants of each probe that is meant for this encoder (`methods` may restrict them).
+
+    One a probe, which may choose among taps; one a tap for a probe that `reads: each_tap`.
+    """
     for name, handle in probes.items():
         if encoder.name not in (handle.get("methods") or [encoder.name]):
             continue
-        features, arguments = _reading(encoder, str(handle.reads))
-        yield Entrant(
-            method=encoder.name,
-            classifier=str(name),
-            label_free=encoder.label_free,
-            probe=partial(_make, handle.probe, arguments),
-            features=features,
-            default_tap=encoder.bottleneck if handle.reads == "bottleneck" else encoder.tap,
-            made_of={
-                "latents": encoder.latents_key,
-                "probe": plain(handle.probe),
-                "reads": handle.reads,
-                "taps": [encoder.tap, encoder.head_tap],
-                "code": code_hash(*SCORED_BY),
-            },
-            shuffle=bool(handle.get("shuffle_labels", False)),
-        )
+        if handle.reads == "each_tap":
+            for tap in encoder.taps:
+                reading = partial(_only, encoder, tap), {}
+                yield _entrant(encoder, f"{name}@{tap}", handle, reading, default_tap=tap)
+        else:
+            tap = encoder.bottleneck if handle.reads == "bottleneck" else encoder.tap
+            reading = _reading(encoder, str(handle.reads))
+            yield _entrant(encoder, str(name), handle, reading, default_tap=tap)
+
+
+def _entrant(
+    encoder: MethodEncoder,
+    classifier: str,
+    handle: Any,
+    reading: tuple[Callable[[], Features], dict[str, Any]],
+    *,
+    default_tap: str,
+) -> Entrant:
+    features, arguments = reading
+    return Entrant(
+        method=encoder.name,
+        classifier=classifier,
+        label_free=encoder.label_free,
+        probe=partial(_make, handle.probe, arguments),
+        features=features,
+        default_tap=default_tap,
+        made_of={
+            "latents": encoder.latents_key,
+            "probe": plain(handle.probe),
+            "reads": handle.reads,
+            "taps": [encoder.tap, encoder.head_tap],
+            "code": code_hash(*SCORED_BY),
+        },
+        shuffle=bool(handle.get("shuffle_labels", False)),
+    )
 
 
 def baseline_entrants(data: ImageStore, baselines: DictConfig) -> Iterator[Entrant]:
@@ -98,10 +119,10 @@ def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features]
     """Features that a probe `reads`, and what else its constructor is given."""
     if reads == "taps":
         return (lambda: encoder.latents), {}
-    if reads == "tap":
-        return (lambda: _Taps(encoder.latents, (encoder.tap,))), {}
+    if reads in ("tap", "each_tap"):
+        return partial(_only, encoder, encoder.tap), {}
     if reads == "bottleneck":
-        return (lambda: _Taps(encoder.latents, (encoder.bottleneck,))), {}
+        return partial(_only, encoder, encoder.bottleneck), {}
     if reads == "encoder":
         tap = encoder.head_tap
         network = {
@@ -110,7 +131,13 @@ def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features]
             )
         }
         return (lambda: Pixels(encoder.at.images.images, taps=(tap,))), network
-    raise ConfigError(f"a probe cannot read {reads}", "known: taps, tap, bottleneck, encoder")
+    raise ConfigError(
+        f"a probe cannot read {reads}", "known: taps, tap, each_tap, bottleneck, encoder"
+    )
+
+
+def _only(encoder: MethodEncoder, tap: str) -> Features:
+    return _Taps(encoder.latents, (tap,))
 
 
 def _make(node: Any, arguments: dict[str, Any], seed: int) -> Any:

@@ -115,6 +115,20 @@ def test_a_probe_may_be_meant_for_some_methods_only(tiny, make_encoders, shared)
     ]  # fmt: skip
 
 
+def test_a_probe_of_each_tap_is_an_entrant_a_tap(field, shared):
+    found = field("probes=[linear_at]", "scale.steps=4")
+    assert [name for name in found if "@" in name] == [f"linear_at@{tap}" for tap in TAPS]
+    contest = Contest(shared, "all", largest_budget=3)
+    keys = set()
+    for tap in TAPS:
+        entrant = found[f"linear_at@{tap}"]
+        assert tuple(entrant.features().taps) == (tap,)
+        rows = score(entrant, contest, labels_per_class=3, draw=0, selection=Selection(folds=1))
+        assert {row["tap"] for row in rows} == {tap}
+        keys |= {row["key"] for row in rows}
+    assert len(keys) == len(TAPS)
+
+
 def test_what_a_probe_cannot_read_is_refused(field):
     with pytest.raises(ConfigError, match=r"cannot read pictures\nknown: taps, tap, bottleneck"):
         field("probes.linear.reads=pictures")

@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.transforms.v2 import RandomPhotometricDistort
 from torchvision.transforms.v2 import functional as reference
 
-from models.color import gray
+from models.color import gray, rgb_to_lab
 from models.losses import Lpips
 from models.pretext.gray_to_rgb import (
     GrayToRgb,
@@ -155,3 +155,15 @@ def test_facts_and_refusals():
         GrayToRgb()
     with pytest.raises(ValueError, match="show the colour"):
         GrayToRgb({"l1": 1}, inputs="rgb[0,1]")
+
+
+def test_true_lightness_keeps_the_input_and_takes_only_the_colour():
+    images = 0.25 + 0.5 * torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(4))
+    model = nn.Conv2d(1, 3, 1)
+    nn.init.zeros_(model.weight)
+    model.bias.data = torch.tensor([0.2, 0.0, -0.2])  # one warm tone everywhere
+    plain = rgb_to_lab(GrayToRgb({"l2": 1.0}).decode(model, images))
+    kept = rgb_to_lab(GrayToRgb({"l2": 1.0}, true_lightness=True).decode(model, images))
+    torch.testing.assert_close(kept[:, :1], rgb_to_lab(images)[:, :1], atol=0.05, rtol=0)
+    torch.testing.assert_close(kept[:, 1:], plain[:, 1:], atol=0.05, rtol=0)
+    assert plain[:, :1].std() < 1e-3 < kept[:, :1].std()

@@ -12,7 +12,15 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from ..color import gray, input_channels, input_spaces, network_input
+from ..color import (
+    gray,
+    input_channels,
+    input_spaces,
+    lab_to_rgb,
+    network_input,
+    rgb_to_lab,
+    split_lab,
+)
 from ..losses import PIXEL_LOSSES, Lpips, check_lpips, checked_terms, pixel_loss
 from ..outputs import Regression, enlarge, shrink
 from .adversarial import Translated
@@ -25,6 +33,7 @@ class GrayToRgb(nn.Module):
 
     `losses` weighs the terms l1, l2, smooth_l1 (on RGB in [-1, 1]) and lpips (needs `lpips`); by
     default smooth_l1 and lpips, as in the original. `output` decodes to RGB in [0, 1].
+    `true_lightness` decodes with the lightness of the input, which is known, as L -> ab has it.
     """
 
     out_channels = 3
@@ -38,6 +47,7 @@ class GrayToRgb(nn.Module):
         distort: bool = True,
         inputs: str = "gray[-1,1]",
         output: Regression | None = None,
+        true_lightness: bool = False,
     ) -> None:
         super().__init__()
         if not {"ab", "rgb"}.isdisjoint(input_spaces(inputs)):
@@ -48,6 +58,7 @@ class GrayToRgb(nn.Module):
         check_lpips(lpips, self.terms)
         self.lpips, self.distort, self.inputs = lpips, distort, inputs
         self.in_channels = input_channels(inputs)
+        self.true_lightness = true_lightness
         self.n_draws = N_DRAWS if distort else 0
         self.output = Regression(self.out_channels, 0.5, offset=0.5) if output is None else output
         self.label_free = lpips is None or lpips.label_free
@@ -89,7 +100,11 @@ class GrayToRgb(nn.Module):
         self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
     ) -> Float[Tensor, "n 3 h w"]:
         """Return the RGB predicted from the undistorted view, enlarged to the image."""
-        return enlarge(self.output.decode(model(network_input(images, self.inputs))), images)
+        picture = enlarge(self.output.decode(model(network_input(images, self.inputs))), images)
+        if not self.true_lightness:
+            return picture
+        lightness, ab = split_lab(rgb_to_lab(images))[0], split_lab(rgb_to_lab(picture))[1]
+        return lab_to_rgb(torch.cat((lightness, ab), dim=1))
 
 
 def distorted(
