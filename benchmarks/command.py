@@ -39,7 +39,7 @@ def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None =
             return 0
         config = resolve(config)
         folder = Path(config.out) / "runs" / run_name(config.name, overrides)
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         with exclusive(folder / ".lock", wait=False):
             report = run(config, folder, shown(overrides))
         print(f"\nreport: {report}")
@@ -92,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # where no folder can be made at all, such as /proc
+        raise ResourceError(f"cannot make {folder}", "choose a writable out=DIR") from error
+
+
 def _terminate(signum: int, frame: FrameType | None) -> None:
     print("terminated; the same command continues", file=sys.stderr)
     raise SystemExit(143)
@@ -108,6 +115,8 @@ def _resource(error: OSError | MemoryError) -> ResourceError | None:
         return ResourceError("out of memory", "lower data.size or pretrain.batch_size")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"no space left for {error.filename}", "free some, or give out=DIR")
+    if error.errno == errno.EPIPE:
+        return ResourceError("the reader of the output has gone", "write it to a file")
     if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
         return ResourceError(f"cannot write {error.filename}", "choose a writable out=DIR")
     return None

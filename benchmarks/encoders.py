@@ -133,10 +133,19 @@ class MethodEncoder:
         )
 
     def check(self) -> None:
-        """Raise ConfigError if model or pretext cannot be built, or lack a tap that is named."""
-        taps = self._untrained[0].taps
-        for tap in {self.tap, self.head_tap} - set(taps):
-            raise ConfigError(f"{self.name} has no tap {tap}", f"known: {', '.join(taps)}")
+        """Raise ConfigError for a model or pretext that cannot be built, or a tap that is not there.
+
+        One gray picture passes the encoder, so that a size that does not fit is told at once.
+        """
+        for tap in {self.tap, self.head_tap} - set(self.taps):
+            raise ConfigError(f"{self.name} has no tap {tap}", f"known: {', '.join(self.taps)}")
+        side = self.pixels or self.at.images.images.shape[1]
+        model = self._untrained[0]
+        try:
+            with torch.no_grad():
+                Encoder(model.eval(), self.inputs)(torch.full((1, 3, side, side), 0.5))
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(f"{self.name} at {side} px: {error}", "change data.size") from error
 
     def encoder(self) -> Encoder:
         """A fresh copy of the trained encoder, free to be fine-tuned."""

@@ -104,11 +104,23 @@ def _text(name: str) -> str:
 
 
 def _split_folders(root: Path) -> list[tuple[Path, bool]]:
-    """The train folder and the test folder, if the root has both."""
+    """The train folder and the test folder, if the root has both.
+
+    DataError if more than one folder could be either, since one would be left out unsaid.
+    """
     present = {path.name: path for path in _sorted(root) if _safe(path, root) and path.is_dir()}
     train = [present[name] for name in TRAIN if name in present]
     test = [present[name] for name in TEST if name in present]
-    return [(train[0], False), (test[0], True)] if train and test else []
+    if not (train and test):
+        return []
+    for several in (train, test):
+        if len(several) > 1:
+            names = " and ".join(path.name for path in several)
+            raise DataError(
+                f"{root} has {names}, of which one would be left out",
+                "keep one training and one test folder: move the other out, or join them",
+            )
+    return [(train[0], False), (test[0], True)]
 
 
 def _sorted(folder: Path) -> list[Path]:

@@ -63,6 +63,7 @@ def test_a_foreseen_failure_is_a_code_a_cause_and_a_remedy(call, capsys, kind, c
         (OSError(errno.EDQUOT, "Quota", "big.npy"), "no space left for big.npy"),
         (PermissionError(errno.EACCES, "Denied", "a.csv"), "cannot write a.csv"),
         (OSError(errno.EROFS, "Read-only", "a.csv"), "cannot write a.csv"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "the reader of the output has gone"),
         (MemoryError(), "out of memory"),
     ],
 )
@@ -105,6 +106,12 @@ def test_an_out_that_is_a_file_is_no_traceback(tmp_path, capsys):
     blocked = tmp_path / "file"
     blocked.touch()
     assert command(ends_well, [f"out={blocked}", "device=cpu"]) == 4
+    assert "choose a writable out=DIR" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files")
+def test_an_out_where_nothing_can_be_made_is_no_traceback(capsys):
+    assert command(ends_well, ["out=/proc/colorprobe", "device=cpu"]) == 4
     assert "choose a writable out=DIR" in capsys.readouterr().err
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from benchmarks import encoders as module
 from benchmarks.batches import load
 from benchmarks.encoders import pretext_labels
+from benchmarks.errors import ConfigError
 from models.color import network_input
 
 BLOCK = "methods.block_regression"
@@ -211,3 +212,10 @@ def test_a_second_stage_is_keyed_by_the_first(make):
     assert one.key == other.key  # the tap has no part in training
     assert one.key != changed.key
     assert one.start.key != one.key
+
+
+def test_a_size_that_does_not_fit_is_told_before_training(make, never):
+    never()
+    encoder = make("methods.block_regression.pixels=15")
+    with pytest.raises(ConfigError, match=r"block_regression at 15 px: .*multiples of 2"):
+        encoder.check()

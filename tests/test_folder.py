@@ -35,6 +35,13 @@ def test_split_folders(tmp_path, test_folder):
     assert listing.skipped == ()
 
 
+def test_two_test_folders_are_refused_since_one_would_be_left_out(tmp_path):
+    for name in ("train/a/1.png", "test/a/1.png", "val/a/1.png"):
+        image(tmp_path / name)
+    with pytest.raises(DataError, match=r"has test and val, of which one would be left out"):
+        listed(tmp_path)
+
+
 def test_our_own_division_is_stratified_and_seeded(tmp_path):
     for label, count in (("a", 10), ("b", 5), ("c", 1)):
         for i in range(count):
