@@ -29,8 +29,8 @@ FOR_TIMING = 32  # images on which arithmetics are compared before the first ste
 class Recipe:
     """How to train: `schedule="cosine"` is a linear warm-up, then half a cosine to zero.
 
-    `betas` are AdamW's, SGD's momentum is the first; `clip` bounds the gradient's norm (`.inf`: not
-    at all); `precision="auto"` measures first and then decides.
+    `beta1` and `beta2` are AdamW's, `beta1` is SGD's momentum; `clip` bounds the gradient's norm
+    (`.inf`: not at all); `precision="auto"` measures first and then decides.
     """
 
     epochs: int
@@ -38,7 +38,8 @@ class Recipe:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float = 1e-3
     weight_decay: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.999)
+    beta1: float = 0.9
+    beta2: float = 0.999
     schedule: Literal["cosine", "constant"] = "cosine"
     clip: float = 1.0
     flip: bool = True
@@ -57,8 +58,8 @@ class Recipe:
         """The optimiser over all of `model`'s parameters."""
         rates: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.optimizer == "sgd":
-            return torch.optim.SGD(model.parameters(), momentum=self.betas[0], **rates)
-        return torch.optim.AdamW(model.parameters(), betas=self.betas, **rates)
+            return torch.optim.SGD(model.parameters(), momentum=self.beta1, **rates)
+        return torch.optim.AdamW(model.parameters(), betas=(self.beta1, self.beta2), **rates)
 
 
 @dataclass

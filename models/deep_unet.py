@@ -45,7 +45,7 @@ class DeepUNet(nn.Module):
             self.downs.append(down_block(before, after, *norms))
         self.ups = nn.ModuleList()
         for level, (before, after) in enumerate(up_channels(widths)):
-            share = dropout if level < dropping(widths) else 0
+            share = float(dropout) if level < dropping(widths) else 0.0
             self.ups.append(_up_block(before, after, dropout=share))
         self.ups.append(nn.ConvTranspose2d(2 * widths[0], out_channels, 4, 2, 1))
         if init == "normal":
@@ -81,7 +81,7 @@ def normal_weights(network: nn.Module) -> None:
             nn.init.normal_(layer.weight, 0.0, 0.02)
 
 
-def _up_block(before: int, after: int, *, dropout: float) -> nn.Sequential:
+def _up_block(before: int, after: int, *, dropout: float | int) -> nn.Sequential:
     return nn.Sequential(
         nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
         nn.BatchNorm2d(after),

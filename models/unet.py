@@ -52,7 +52,7 @@ class UNet(nn.Module):
         )
         self.ups = nn.ModuleList()
         for level, (before, after) in enumerate(up_channels(widths)):
-            share = dropout if level < dropping(widths) else 0
+            share = float(dropout) if level < dropping(widths) else 0.0
             self.ups.append(_painting_up(before, after, dropout=share))
         self.ups.append(nn.ConvTranspose2d(2 * widths[0], out_channels, 4, 2, 1))
         if init == "normal":
@@ -102,7 +102,7 @@ class Pix2PixUNet(nn.Module):
             )
         self.ups = nn.ModuleList()
         for level, (before, after) in enumerate(up_channels(widths)):
-            share = dropout if 1 <= level <= depth - 5 else 0
+            share = float(dropout) if 1 <= level <= depth - 5 else 0.0
             self.ups.append(_reference_up(before, after, first=level == 0, dropout=share))
         last = nn.ConvTranspose2d(2 * widths[0], out_channels, 4, 2, 1)
         self.ups.append(nn.Sequential(nn.ReLU(inplace=True), last))
@@ -199,7 +199,7 @@ def _painting_down(before: int, after: int, *, norm: bool = True) -> nn.Sequenti
     return nn.Sequential(conv, *norms, nn.LeakyReLU(0.2, inplace=True))
 
 
-def _painting_up(before: int, after: int, *, dropout: float) -> nn.Sequential:
+def _painting_up(before: int, after: int, *, dropout: float | int) -> nn.Sequential:
     conv = nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)
     drops = [nn.Dropout(dropout)] if dropout else []
     return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True), *drops)
@@ -212,7 +212,7 @@ def _reference_down(before: int, after: int, *, first: bool, last: bool) -> nn.S
     return nn.Sequential(conv, *norms, activation)
 
 
-def _reference_up(before: int, after: int, *, first: bool, dropout: float) -> nn.Sequential:
+def _reference_up(before: int, after: int, *, first: bool, dropout: float | int) -> nn.Sequential:
     # The bottleneck comes activated already.
     activations = [] if first else [nn.ReLU(inplace=True)]
     conv = nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)
