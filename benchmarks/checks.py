@@ -1,8 +1,9 @@
 """What a configuration may say: its values are checked before anything heavy is imported."""
 
 import difflib
+import math
 from collections.abc import Collection
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,7 +13,7 @@ LISTS = ("budgets", "folds", "seeds", "tasks")
 WHOLE = {  # whole numbers, or lists of them, and the least that they may be
     "budgets": 1, "folds": 0, "seeds": 0, "draws": 1, "max_features": 1, "data.size": 8,
     "selection.folds": 1, "scale.steps": 1, "scale.max_epochs": 1, "scale.trials": 1,
-    "pretrain.epochs": 0, "pretrain.batch_size": 1,
+    "pretrain.batch_size": 1,
 }  # fmt: skip
 CHOICES = {
     "device": ("auto", "cpu", "cuda"),
@@ -68,7 +69,11 @@ def _check_recipe(given: Any) -> None:
     types = get_type_hints(Recipe)
     for key, value in given.items():
         _check_choice("pretrain key", key, types)
-        if known := get_args(types[key]):
-            _check_choice(f"pretrain.{key}", value, known)
-        elif not isinstance(value, (int, float) if types[key] is float else types[key]):
-            raise ConfigError(f"pretrain.{key}={value} cannot be", f"give {types[key].__name__}")
+        if get_origin(types[key]) is Literal:
+            _check_choice(f"pretrain.{key}", value, get_args(types[key]))
+            continue
+        kind = float if float in get_args(types[key]) else types[key]
+        if not isinstance(value, (int, float) if kind is float else kind):
+            raise ConfigError(f"pretrain.{key}={value} cannot be", f"give {kind.__name__}")
+        if key == "epochs" and not 0 <= value < math.inf:
+            raise ConfigError(f"pretrain.epochs={value} cannot be", "give a number >= 0")

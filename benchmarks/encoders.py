@@ -157,6 +157,14 @@ class MethodEncoder:
         model.load_state_dict(load_file(self.folder / "encoder.safetensors"))
         return Encoder(model, self.inputs, self.pixels)
 
+    @property
+    def colorizer_key(self) -> str:
+        """Key of the trained weights and of all else that decoding reads."""
+        return content_key(
+            weights=file_hash(self.folder / "encoder.safetensors"),
+            pretext=plain(self.method.pretext),
+        )
+
     def colorizer(self) -> tuple[Any, Any]:
         """A fresh copy of the trained network in evaluation mode, and its pretext, to `decode`."""
         return self.encoder().model.eval(), self._untrained[1]
@@ -204,7 +212,7 @@ class MethodEncoder:
         )
         if self.recipe.epochs == 0:
             settle_statistics(model, pretext.inputs, batches)
-        seen = self.recipe.epochs * batches.per_epoch * batches.size
+        seen = self.recipe.steps(batches.per_epoch) * batches.size
         write_record(folder, model, pretext, training, at=self.at, pixels=self.pixels, seen=seen)
 
 

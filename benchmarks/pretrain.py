@@ -27,13 +27,15 @@ FOR_TIMING = 32  # images on which arithmetics are compared before the first ste
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: `schedule="cosine"` is a linear warm-up, then half a cosine to zero.
+    """How to train: passes over the pretrain split (a share of one counts, too), then how.
+
+    `schedule="cosine"` is a linear warm-up, then half a cosine to zero.
 
     `beta1` and `beta2` are AdamW's, `beta1` is SGD's momentum; `clip` bounds the gradient's norm
     (`.inf`: not at all); `precision="auto"` measures first and then decides.
     """
 
-    epochs: int
+    epochs: float | int
     batch_size: int = 64
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float = 1e-3
@@ -44,6 +46,10 @@ class Recipe:
     clip: float = 1.0
     flip: bool = True
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+
+    def steps(self, per_epoch: int) -> int:
+        """Updates in all, of `per_epoch` a pass; at least one unless there is no training."""
+        return max(1, round(self.epochs * per_epoch)) if self.epochs else 0
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of update `step` of `steps`."""
@@ -119,7 +125,7 @@ def pretrain(
     if critic is not None:
         rival = Learner(critic, solvers["critic"], fabric, name="critic", clip=recipe.clip)
         turns = pretext.critic_turns
-    steps = recipe.epochs * batches.per_epoch
+    steps = recipe.steps(batches.per_epoch)
     clock = saved = time.monotonic()
     with Meter(label, steps * batches.size) as meter, torch.random.fork_rng():
         meter.skip(training.step * batches.size)

@@ -22,6 +22,7 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
     from benchmarks.encoders import MethodEncoder
     from benchmarks.entrants import entrants
     from benchmarks.progress import Meter
+    from benchmarks.reconstruct import all_quality_rows
     from benchmarks.report import page
     from benchmarks.scoring import Selection, score
     from benchmarks.settings import build
@@ -30,6 +31,7 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
     store = Store(Path(cfg.out) / "cache")
     images = load_images(build(cfg.data), store=store, progress=True)
     rows: list[dict[str, Any]] = []
+    quality: list[dict[str, Any]] = []
     trained: list[MethodEncoder] = []
     rounds: list[Round] = []
     for fold, seed in product(cfg.folds, cfg.seeds):
@@ -56,8 +58,12 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
                 rows += score(entrant, contest, selection=Selection(**cfg.selection), **how)
                 meter.advance(1)
 
+        # Colorizations of test pictures, where they are asked for. Nothing is chosen by them.
+        quality += all_quality_rows(methods, at, cfg.quality)
+
     # Report, from the files of the run's folder alone.
-    run_folder.write(folder, cfg, rows, trained, rounds=rounds, command=command_line)
+    made = {"encoders": trained, "quality": quality, "rounds": rounds}
+    run_folder.write(folder, cfg, rows, **made, command=command_line)
     report = page.write(folder)
     page.show(folder)
     return report

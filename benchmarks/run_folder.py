@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from benchmarks.data import ImageStore
 from benchmarks.encoders import MethodEncoder
 from benchmarks.partition import manifest
 from benchmarks.provenance import commit, device_name
-from benchmarks.settings import plain
+from benchmarks.settings import build, plain
 from benchmarks.store import Store, atomic_write
 
 
@@ -24,14 +25,16 @@ def write(
     folder: Path,
     cfg: DictConfig,
     rows: list[dict[str, Any]],
-    encoders: list[MethodEncoder],
     *,
+    encoders: list[MethodEncoder],
     rounds: list[Round],
     command: str,
+    quality: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Fill `folder` with everything the report reads."""
     stamped = [{"exp": cfg.name, **row} for row in rows]
     write_rows(folder, stamped, rounds[0].store)
+    write_quality(folder, [{"exp": cfg.name, **row} for row in quality], rounds[0].store)
     write_encoders(folder, encoders, rounds[0].images)
     write_facts(folder, cfg, stamped, encoders, rounds=rounds, command=command)
 
@@ -47,6 +50,17 @@ def write_rows(folder: Path, rows: list[dict[str, Any]], store: Store) -> None:
         choices += _candidates(row, json.loads((record / "choice.json").read_text()))
     atomic_write(folder / "selection.csv", pd.DataFrame(choices).to_csv(index=False).encode())
     _remove_others(folder / "predictions", {f"{row['key']}.npz" for row in rows})
+
+
+def write_quality(folder: Path, rows: list[dict[str, Any]], store: Store) -> None:
+    """Write quality.csv and each record's values by picture; neither where none was measured."""
+    if rows:
+        atomic_write(folder / "quality.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+    keys = {row["key"] for row in rows}
+    for key in keys:
+        values = store.path("quality", key) / "values.npz"
+        atomic_write(folder / "quality" / f"{key}.npz", values.read_bytes())
+    _remove_others(folder / "quality", {f"{key}.npz" for key in keys})
 
 
 def write_encoders(folder: Path, encoders: list[MethodEncoder], data: ImageStore) -> None:
@@ -107,6 +121,7 @@ def write_facts(
         "unseen_classes": {str(fold): made.unseen.tolist() for fold, made in splits.items()},
         "test_reads": sum({row["key"]: row["test_reads"] for row in rows}.values()),
         "device": device_name(str(cfg.device)),
+        "quality_notes": build(cfg.quality).notes if cfg.quality else [],
         "hours": round(seconds / 3600, 3),
         "commit": commit(),
         "command": command,

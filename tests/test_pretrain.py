@@ -215,3 +215,11 @@ def test_rate_rises_then_falls_to_zero():
     assert max(rates) == pytest.approx(2.0)
     assert rates[-1] < 0.01
     assert Recipe(epochs=1, lr=2.0, schedule="constant").rate(99, 100) == 2.0
+
+
+def test_a_share_of_a_pass_is_so_many_updates(tmp_path):
+    assert [Recipe(epochs=e).steps(10) for e in (0, 0.01, 0.25, 1, 1.5)] == [0, 1, 2, 10, 15]
+    model, pretext = block()
+    recipe = Recipe(epochs=0.5, batch_size=8, precision="32-true")
+    history = pretrain(model, pretext, batches(pretext), recipe=recipe, folder=tmp_path).history
+    assert history[-1]["images"] == 16

@@ -14,6 +14,7 @@ import pandas as pd
 from benchmarks.report.canvas import Figure
 from benchmarks.report.figures import cost_accuracy, label_curves, seen_unseen, tap_scores
 from benchmarks.report.pictures import colorizations, loss_curves
+from benchmarks.report.quality import quality_tables
 from benchmarks.report.render import Table, html_table, markdown, plain, safe_csv
 from benchmarks.report.source import Source, read
 from benchmarks.report.statements import answer
@@ -102,6 +103,7 @@ def table_md(source: Source, comparisons: pd.DataFrame, tables: list[Table]) -> 
         f"## {plain(run.get('title', run.get('name', 'run')))}\n\n{plain(run.get('question', ''))}"
     )
     shown = [*tables, *([comparisons_table(comparisons)] if len(comparisons) else [])]
+    shown += quality_tables(source.quality, source.run.get("quality_notes", []))
     body = "\n".join(markdown(table) for table in shown)
     return f"{head}\n\n**{plain(answer(comparisons, run))}**\n\n{body}"
 
@@ -148,6 +150,9 @@ def _sections(
         )
     if len(comparisons):
         yield "differences", "Differences", html_table(comparisons_table(comparisons))
+    measured = quality_tables(source.quality, source.run.get("quality_notes", []))
+    if html := "".join(map(html_table, measured)):
+        yield "quality", "Colorizations, measured", html
     for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):
         if name in figures:
             yield name, title, _picture(figures[name], "wide")

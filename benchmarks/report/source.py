@@ -26,6 +26,7 @@ class Source:
     history: pd.DataFrame
     cost: pd.DataFrame
     selection: pd.DataFrame
+    quality: pd.DataFrame
     examples: dict[str, np.ndarray]
     read_predictions: Read
     unseen: Unseen
@@ -51,6 +52,7 @@ def read(run_dir: Path) -> Source:
         history=_table(run_dir / "history.csv"),
         cost=_table(run_dir / "cost.csv"),
         selection=_table(run_dir / "selection.csv"),
+        quality=_table(run_dir / "quality.csv"),
         examples=_arrays(run_dir / "examples.npz"),
         read_predictions=read_predictions,
         unseen=unseen,
