@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
 from safetensors.torch import load_file
 
 from benchmarks.batches import Batches
 from benchmarks.contest import Round
-from benchmarks.draws import generator
 from benchmarks.encoder_record import write_record
 from benchmarks.errors import ConfigError
 from benchmarks.latents import Latents, extract_latents
+from benchmarks.pretext_labels import pretext_labels
 from benchmarks.pretrain import Recipe, pretrain
 from benchmarks.provenance import code_hash
 from benchmarks.settings import build, plain
@@ -27,7 +26,7 @@ from models.encoder import Encoder, FrozenEncoder, start_from
 
 TRAINED_BY = [
     f"benchmarks/{name}.py"
-    for name in ("batches", "draws", "learner", "precision", "pretrain", "settle")
+    for name in "batches draws learner precision pretext_labels pretrain settle".split()
 ]
 
 
@@ -133,7 +132,7 @@ class MethodEncoder:
         )
 
     def check(self) -> None:
-        """Raise ConfigError for a model or pretext that cannot be built, or a tap that is not there.
+        """Raise ConfigError if model or pretext cannot be built, or a named tap is not there.
 
         One gray picture passes the encoder, so that a size that does not fit is told at once.
         """
@@ -214,17 +213,3 @@ class MethodEncoder:
             settle_statistics(model, pretext.inputs, batches)
         seen = self.recipe.steps(batches.per_epoch) * batches.size
         write_record(folder, model, pretext, training, at=self.at, pixels=self.pixels, seen=seen)
-
-
-def pretext_labels(kind: str | None, at: Round) -> Int64[np.ndarray, " p"] | None:
-    """Labels of the pretrain split, 0..c-1, for a pretext that asks for them by `kind`.
-
-    "true", "shuffled" (one permutation of the images, so that classes keep their sizes) or
-    "constant"; None where no label goes into pretraining.
-    """
-    if kind is None:
-        return None
-    labels = np.searchsorted(at.split.seen, at.images.labels[at.split.pretrain])
-    if kind == "shuffled":
-        return generator(at.seed, "shuffled pretext labels").permutation(labels)
-    return np.zeros_like(labels) if kind == "constant" else labels

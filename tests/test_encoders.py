@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 
 from benchmarks import encoders as module
 from benchmarks.batches import load
-from benchmarks.encoders import pretext_labels
 from benchmarks.errors import ConfigError
 from models.color import network_input
 
@@ -177,19 +176,6 @@ def test_only_the_pretrain_split_shapes_the_encoder(make, make_round, pictures, 
             f"methods=[{method}]", round_=make_round(root, images=replace(pictures, images=images))
         )
         assert same(weights(other), weights(plain)) is equal
-
-
-def test_labels_of_a_pretext_are_those_of_the_pretrain_split(at):
-    true = pretext_labels("true", at)
-    labels = at.images.labels[at.split.pretrain]
-    assert at.split.seen[true].tolist() == labels.tolist()
-    shuffled = pretext_labels("shuffled", at)
-    assert sorted(shuffled) == sorted(true)
-    assert not np.array_equal(shuffled, true)
-    assert np.array_equal(shuffled, pretext_labels("shuffled", at))
-    assert not np.array_equal(shuffled, pretext_labels("shuffled", replace(at, seed=at.seed + 1)))
-    assert not pretext_labels("constant", at).any()
-    assert pretext_labels(None, at) is None
 
 
 STAGES = ("methods=[colorful_l2_ft]", "+scale.colorful_width=0.05", "max_features=64")
