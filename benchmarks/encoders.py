@@ -26,7 +26,7 @@ from models.encoder import Encoder, FrozenEncoder, start_from
 
 TRAINED_BY = [
     f"benchmarks/{name}.py"
-    for name in "batches draws learner precision pretext_labels pretrain settle".split()
+    for name in ["batches", "draws", "learner", "precision", "pretext_labels", "pretrain", "settle"]
 ]
 
 

@@ -7,6 +7,7 @@ picture smaller than the patch is judged whole, with its padding.
 
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -103,7 +104,7 @@ def _pixel_layers(in_channels: int, width: int, norm: str) -> nn.Sequential:
 def _patch_layers(
     in_channels: int, halvings: int, width: int, norm: str, *, reflect: bool = False
 ) -> nn.Sequential:
-    borders = "reflect" if reflect else "zeros"
+    borders: Literal["reflect", "zeros"] = "reflect" if reflect else "zeros"
     widths = [width * min(2**level, 8) for level in range(halvings + 1)]
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, width, 4, 2, 1, bias=not reflect, padding_mode=borders),

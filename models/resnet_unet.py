@@ -159,7 +159,7 @@ class _Head(nn.Module):
 def _conv(before: int, after: int, kernel: int = 3) -> tuple[nn.Conv2d, nn.ReLU]:
     conv = nn.Conv2d(before, after, kernel, padding=kernel // 2)
     nn.init.kaiming_normal_(conv.weight)
-    nn.init.zeros_(conv.bias)
+    nn.init.zeros_(conv.get_parameter("bias"))
     return conv, nn.ReLU(inplace=True)
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.color import input_channels, network_input, rgb_to_lab
-from models.pretext.autoencoding import Autoencoding
+from models.pretext.autoencoding import Autoencoding, dropped
 
 DRAWS = torch.empty(2, 0)
 INPUTS = ("L/50-1", "L/50-1,ab/110", "rgb[-1,1]")
@@ -84,3 +84,55 @@ def test_facts_and_refusals():
         Autoencoding("gray[0,1]")
     with pytest.raises(ValueError, match="unknown loss term"):
         Autoencoding(loss="lpips")
+    for share in (-0.1, 1.0):
+        with pytest.raises(ValueError, match="expected drop in"):
+            Autoencoding(drop=share)
+
+
+def test_drop_hides_half_of_the_input_and_keeps_the_target_whole():
+    pretext, images, shown = Autoencoding("L/50-1,ab/110", loss="l2", drop=0.5), pictures(32), []
+    model = network(3)
+    model.register_forward_pre_hook(lambda _model, args: shown.append(args[0]))
+    draws = torch.tensor([[0.25], [0.75]])
+    assert pretext.n_draws == 1
+    found = pretext.losses(model, images, draws)["l2"]
+    x = network_input(images, "L/50-1,ab/110")
+    torch.testing.assert_close(found, (model(shown[0]).tanh() - x).square().mean())
+    hidden = shown[0] == 0
+    # 3 x 1,024 coins a picture: a share of 0.5 has a standard deviation of 0.009.
+    assert ((hidden.flatten(1).float().mean(1) - 0.5).abs() < 0.04).all()
+    assert torch.equal(shown[0][~hidden], 2 * x[~hidden])
+
+
+def test_decode_sees_everything_with_drop_too():
+    model, images = network(3), pictures()
+    plain, dropping = Autoencoding(INPUTS[1]), Autoencoding(INPUTS[1], drop=0.5)
+    assert torch.equal(plain.decode(model, images), dropping.decode(model, images))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_dropped_values_are_like_independent_coins(share):
+    draws = torch.arange(64) / 2**24  # neighbours among all draws that a sample can have
+    kept = dropped(torch.ones(64, 3, 16, 16), draws, share=share)
+    torch.testing.assert_close(kept.unique(), torch.tensor([0, 1 / (1 - share)]))
+    coins = (kept == 0).float().flatten(1)
+    n, spread = coins.numel(), (share * (1 - share)) ** 0.5
+    assert abs(coins.mean() - share) < 5 * spread / n**0.5
+    places = (share * (1 - share) / len(coins)) ** 0.5
+    assert (coins.mean(0) - share).abs().max() < 6 * places, "no place is favoured"
+    centred = (coins - share) / spread
+    for lag in (1, 16, 256):
+        assert abs((centred[:, lag:] * centred[:, :-lag]).mean()) < 5 / n**0.5
+    between = centred @ centred.T / centred.shape[1]
+    assert (between - torch.diag(between.diagonal())).abs().max() < 6 / centred.shape[1] ** 0.5
+
+
+def test_what_is_dropped_follows_from_the_draw_alone():
+    x, draws = torch.rand(4, 3, 8, 8) + 1, torch.tensor([0.1, 0.7, 0.1, 0.3])
+    first = dropped(x, draws, share=0.5)
+    assert torch.equal(first[2:], dropped(x[2:], draws[2:], share=0.5)), "not from the batch"
+    assert torch.equal(first[0] == 0, first[2] == 0) and not torch.equal(
+        first[0] == 0, first[1] == 0
+    )
+    last = x.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(first, dropped(last, draws, share=0.5)), "not from the layout"

@@ -16,18 +16,23 @@ LIGHTNESS, LAB, RGB = "L/50-1", "L/50-1,ab/110", "rgb[-1,1]"
 class Autoencoding(nn.Module):
     """Predict what `inputs` shows: "L/50-1", "L/50-1,ab/110" or "rgb[-1,1]", through tanh.
 
-    `loss` is l1, l2 or smooth_l1, on the normalised input.
+    `loss` is l1, l2 or smooth_l1, on the normalised input. `drop` is the share of input values that
+    training hides from the network (1611.09842, table 2, "Lab(drop50)"); the target stays whole.
     """
 
-    n_draws = 0
     label_free = True
 
-    def __init__(self, inputs: str = LIGHTNESS, *, loss: str = "smooth_l1") -> None:
+    def __init__(
+        self, inputs: str = LIGHTNESS, *, loss: str = "smooth_l1", drop: float | int = 0
+    ) -> None:
         super().__init__()
         if inputs not in (LIGHTNESS, LAB, RGB):
             raise ValueError(f"cannot autoencode {inputs!r}: use {LIGHTNESS}, {LAB} or {RGB}")
+        if not 0 <= drop < 1:
+            raise ValueError(f"expected drop in [0, 1), a share of the input, got {drop}")
         (self.loss,) = checked_terms({loss: 1}, tuple(PIXEL_LOSSES))
-        self.inputs = inputs
+        self.inputs, self.drop = inputs, drop
+        self.n_draws = 1 if drop else 0
         self.in_channels = self.out_channels = input_channels(inputs)
         self.output = Regression(self.out_channels, 1)
 
@@ -39,7 +44,8 @@ class Autoencoding(nn.Module):
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the one term, under the name of the loss."""
         target = network_input(images, self.inputs)
-        raw = model(target)
+        seen = dropped(target, draws[:, 0], share=self.drop) if self.drop else target
+        raw = model(seen)
         return {self.loss: pixel_loss(self.loss, self.output.decode(raw), shrink(target, raw))}
 
     def decode(
@@ -55,3 +61,25 @@ class Autoencoding(nn.Module):
         if self.inputs == LIGHTNESS:
             ab = torch.zeros_like(images[:, :2])
         return lab_to_rgb(torch.cat((lightness, ab), dim=1))
+
+
+def dropped(
+    x: Float[Tensor, "n c h w"], draws: Float[Tensor, " n"], *, share: float | int
+) -> Float[Tensor, "n c h w"]:
+    """Return `x` with each value zeroed with probability `share`, the others over 1 - share.
+
+    This is dropout, of single values and scaled as in Caffe: our reading of the paper's "drop50".
+    An image's draw, uniform in [0, 1), decides alone which values go, on any device.
+    """
+    positions = torch.arange(x[0].numel(), device=x.device)
+    noise = _mixed(_mixed((draws * 2**24).long()).unsqueeze(1) + positions)
+    kept = (noise >= share * 2**32).view(x.shape)
+    return torch.where(kept, x / (1 - share), 0)
+
+
+def _mixed(x: Tensor) -> Tensor:
+    """Whole numbers to 32 bits that look random: Wellons' xorshift-multiply, no int64 overflow."""
+    x = x & 0xFFFFFFFF
+    x = ((x ^ (x >> 16)) * 0x21F0AAAD) & 0xFFFFFFFF
+    x = ((x ^ (x >> 15)) * 0x735A2D97) & 0xFFFFFFFF
+    return x ^ (x >> 15)
