@@ -49,8 +49,8 @@ def probe_entrants(encoder: MethodEncoder, probes: DictConfig) -> Iterator[Entra
             continue
         if handle.reads == "each_tap":
             for tap in encoder.taps:
-                reading = partial(_only, encoder, tap), {}
-                yield _entrant(encoder, f"{name}@{tap}", handle, reading, default_tap=tap)
+                at_tap = partial(_only, encoder, tap), dict[str, Any]()
+                yield _entrant(encoder, f"{name!s}@{tap}", handle, at_tap, default_tap=tap)
         else:
             tap = encoder.bottleneck if handle.reads == "bottleneck" else encoder.tap
             reading = _reading(encoder, str(handle.reads))

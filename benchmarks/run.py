@@ -62,8 +62,9 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
         quality += all_quality_rows(methods, at, cfg.quality)
 
     # Report, from the files of the run's folder alone.
-    made = {"encoders": trained, "quality": quality, "rounds": rounds}
-    run_folder.write(folder, cfg, rows, **made, command=command_line)
+    run_folder.write(
+        folder, cfg, rows, quality=quality, encoders=trained, rounds=rounds, command=command_line
+    )
     report = page.write(folder)
     page.show(folder)
     return report

@@ -64,11 +64,12 @@ def write_quality(folder: Path, rows: list[dict[str, Any]], store: Store) -> Non
 
 
 def write_encoders(folder: Path, encoders: list[MethodEncoder], data: ImageStore) -> None:
-    """Write history.csv, cost.csv and examples.npz of the pretrained encoders."""
-    history, costs = [], []
+    """Write history.csv, cost.csv, examples.npz and, where the weights are, encoders.csv."""
+    history, costs, keys = [], [], []
     for encoder in encoders:
         names = {"method": encoder.name, "fold": encoder.at.fold, "seed": encoder.at.seed}
         cost = json.loads((encoder.folder / "cost.json").read_text())
+        keys.append({**names, "key": encoder.key})
         costs.append({**names, **cost, "label_free": encoder.label_free})
         for entry in json.loads((encoder.folder / "history.json").read_text()):
             at = {"step": entry.pop("step"), "images": entry.pop("images")}
@@ -77,6 +78,8 @@ def write_encoders(folder: Path, encoders: list[MethodEncoder], data: ImageStore
     table = pd.DataFrame(history, columns=columns).to_csv(index=False)
     atomic_write(folder / "history.csv", table.encode())
     atomic_write(folder / "cost.csv", pd.DataFrame(costs).to_csv(index=False).encode())
+    places = pd.DataFrame(keys, columns=["method", "fold", "seed", "key"])
+    atomic_write(folder / "encoders.csv", places.to_csv(index=False).encode())
     if encoders:
         _write_examples(folder / "examples.npz", encoders, data)
 

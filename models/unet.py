@@ -16,7 +16,7 @@ class UNet(nn.Module):
     """Images to a raw output of the same size, past a bottleneck at 1 / 2**depth of it.
 
     The generator of annkka3's pix2pix on paintings: 54,414,467 parameters for 3 -> 3 channels,
-    54,410,370 for 1 -> 2. It departs from pix2pix (`Pix2PixUNet`): reflected borders on the way
+    54,410,370 for 1 -> 2. Unlike the reference code (`Pix2PixUNet`): reflected borders on the way
     down, a bias in the bottleneck, skips joined as LeakyReLU left them, dropout from the deepest
     up-block on. Batch norm never sees a map under 2 x 2, so even one smallest image trains.
     """
