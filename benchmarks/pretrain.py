@@ -130,13 +130,11 @@ def pretrain(
     with Meter(label, steps * batches.size) as meter, torch.random.fork_rng():
         meter.skip(training.step * batches.size)
         for step in range(training.step, steps):
-            lr = recipe.rate(step, steps)
+            lr, terms = recipe.rate(step, steps), dict[str, Tensor]()
             batch, samples = batches.at(step, way.layout), batches.samples(step)
-            terms: dict[str, Tensor] = {}
-            for turn in range(turns):
+            for turn in range(step * turns, (step + 1) * turns):
                 losses = partial(pretext.critic_losses, learner.network, *batch)
-                count = step * turns + turn
-                terms |= rival.update(losses, samples, lr=lr, seed=batches.seed, step=count)
+                terms |= rival.update(losses, samples, lr=lr, seed=batches.seed, step=turn)
             losses = partial(pretext.losses, learner.network, *batch)
             terms |= learner.update(losses, samples, lr=lr, seed=batches.seed, step=step)
             images = (step + 1) * batches.size

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+NARROWEST = 8
+
 
 class Inception(nn.Module):
     """Convolutions of several kernel sizes side by side, then a 3 x 3 one over all of them.
@@ -39,8 +41,11 @@ def same_conv(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential
 
 
 def scaled(channels: int, width: float) -> int:
-    """Return `channels` times `width`, rounded, at least 1."""
-    return max(1, round(channels * width))
+    """Return `channels` times `width`, rounded, but no less than the original's narrowest layer.
+
+    With fewer than 8 ReLUs a layer the colours of a small network soon die out.
+    """
+    return max(NARROWEST, round(channels * width))
 
 
 def glorot(module: nn.Module) -> None:

@@ -50,7 +50,7 @@ class InceptionUNet(nn.Module):
         skips: bool = True,
         broadcast: str = "spatial",
     ) -> None:
-        """`width` scales all channels; `depth` (1 to 5) counts halvings, the deepest left out.
+        """`width` scales all channels, to no less than 8; `depth` (1 to 5) counts halvings, the deepest left out.
 
         `ones=False` drops the 1 x 1 branch of every Inception, `skips=False` every skip
         connection. `broadcast="tiled"` keeps a defect of the original: see `tiled_code`.

@@ -92,10 +92,10 @@ def test_files_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ValueError, match="not a readable"):
         small(weights=path)
     save_file(SmallResNet(1, widths=(3, 4, 8)).state_dict(), path)
-    with pytest.raises(ValueError, match=r"stem\.weight should have shape \(2, 3, 3, 3\), got \(3"):
+    with pytest.raises(ValueError, match=r"stem\.weight should have shape \(8, 3, 3, 3\), got \(3"):
         small(weights=path)
-    save_file({"stem.weight": torch.zeros(2, 3, 3, 3)}, path)
-    with pytest.raises(ValueError, match=r"should have shape \(2,\), got None"):
+    save_file({"stem.weight": torch.zeros(8, 3, 3, 3)}, path)
+    with pytest.raises(ValueError, match=r"should have shape \(8,\), got None"):
         small(weights=path)
 
 

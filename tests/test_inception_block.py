@@ -73,6 +73,6 @@ def test_weights_are_glorots_uniform_and_biases_zero():
         assert not layer.bias.any()
 
 
-@pytest.mark.parametrize(("width", "expected"), [(1.0, 8), (0.5, 4), (0.01, 1), (1.4, 11)])
-def test_widths_are_rounded_and_never_empty(width, expected):
-    assert scaled(8, width) == expected
+@pytest.mark.parametrize(("width", "expected"), [(1.0, 32), (0.5, 16), (0.33, 11), (0.01, 8)])
+def test_widths_are_rounded_and_no_less_than_8(width, expected):
+    assert scaled(32, width) == expected

@@ -8,7 +8,7 @@ from models.encoder import weights_hash
 from models.inception_block import Inception
 from models.inception_unet import CodeMap, InceptionUNet, Step, tiled_code
 
-WIDTH = 1 / 32  # 16 channels at the bottleneck, one in the smallest branches
+WIDTH = 1 / 32  # 8 channels in each Inception branch, a code of 16 numbers
 
 
 def small(branch: bool = False, **switches) -> InceptionUNet:

@@ -19,7 +19,7 @@ COLUMNS: Mapping[str, tuple[str, float, int, bool | None]] = {
     "fid": ("FID ↓", 1, 1, False),
     "auc": ("AuC ↑", 1, 1, True),
     "auc_rebalanced": ("AuC, rebalanced ↑", 1, 1, True),
-    "colourfulness": ("colourfulness", 100, 1, None),
+    "colourfulness": ("colourfulness", 1, 1, None),
     "ab_width": ("ab width", 1, 1, None),
     "edge_agreement": ("edges ↑", 1, 3, True),
     "out_of_gamut": ("out of gamut %", 100, 2, None),

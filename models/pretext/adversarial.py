@@ -63,6 +63,7 @@ class Adversarial(nn.Module):
         self.critic = critic(seen + pretext.picture_channels)
         self.critic_turns = critic_turns
         self.inputs, self.label_free = pretext.inputs, pretext.label_free
+        self.colorizes = getattr(pretext, "colorizes", None)
         self.in_channels, self.out_channels = pretext.in_channels, pretext.out_channels
         self.n_draws = pretext.n_draws + 2  # the wrapped pretext reads the first ones
 
@@ -105,10 +106,10 @@ class Adversarial(nn.Module):
         return {"critic_true": measure(on_true, 1) / 2, "critic_false": measure(on_false, 0) / 2}
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB as the wrapped pretext gives it."""
-        return self.pretext.decode(model, images)
+        return self.pretext.decode(model, images, clip=clip)
 
     def _shown(self, made: Translated, picture: Tensor) -> Tensor:
         return torch.cat((made.condition, picture), dim=1) if self.conditional else picture

@@ -102,18 +102,22 @@ class Colorization(nn.Module):
         )
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
-        """Return RGB of the true L and the predicted ab, enlarged to the image."""
+        """Return RGB of the true L and the predicted ab, enlarged to the image.
+
+        Colours out of gamut are clipped, or left where they are for who wants to count them.
+        """
         lab = rgb_to_lab(images)
-        return self.decode_of(model(network_input(images, self.inputs, lab=lab)), lab)
+        raw = model(network_input(images, self.inputs, lab=lab))
+        return self.decode_of(raw, lab, clip=clip)
 
     def decode_of(
-        self, raw: Float[Tensor, "n c h2 w2"], lab: Float[Tensor, "n 3 h w"]
+        self, raw: Float[Tensor, "n c h2 w2"], lab: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the L of `lab` and the ab of a raw output."""
-        return _picture(self.output.decode(raw), lab)
+        return _picture(self.output.decode(raw), lab, clip=clip)
 
 
-def _picture(ab: Tensor, lab: Tensor) -> Tensor:
-    return lab_to_rgb(torch.cat((split_lab(lab)[0], enlarge(ab, lab)), dim=1))
+def _picture(ab: Tensor, lab: Tensor, *, clip: bool = True) -> Tensor:
+    return lab_to_rgb(torch.cat((split_lab(lab)[0], enlarge(ab, lab)), dim=1), clip=clip)

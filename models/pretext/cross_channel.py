@@ -19,6 +19,7 @@ class CrossChannel(nn.Module):
     """
 
     n_draws = 0
+    colorizes = True  # the half that guesses ab does not see it
 
     def __init__(
         self, colorization: Colorization | None = None, lightness: Lightness | None = None
@@ -49,9 +50,9 @@ class CrossChannel(nn.Module):
         }
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the ab predicted from it."""
         lab = rgb_to_lab(images)
         raw_ab, _ = model(network_input(images, self.inputs, lab=lab))
-        return self.colorization.decode_of(raw_ab, lab)
+        return self.colorization.decode_of(raw_ab, lab, clip=clip)

@@ -41,11 +41,11 @@ class EnsembledColorization(nn.Module):
         return {"cl_cross_entropy": cross_entropy, "reg_l2": squared}
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the mean of the two predictions of ab."""
         lab = rgb_to_lab(images)
         as_classes, as_values = model(network_input(images, self.inputs, lab=lab))
         both = self.classes.output.decode(as_classes), self.values.output.decode(as_values)
         ab = torch.stack(both).mean(0)
-        return lab_to_rgb(torch.cat((split_lab(lab)[0], enlarge(ab, lab)), dim=1))
+        return lab_to_rgb(torch.cat((split_lab(lab)[0], enlarge(ab, lab)), dim=1), clip=clip)

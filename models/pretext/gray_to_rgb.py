@@ -97,14 +97,14 @@ class GrayToRgb(nn.Module):
         return found
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return the RGB predicted from the undistorted view, enlarged to the image."""
         picture = enlarge(self.output.decode(model(network_input(images, self.inputs))), images)
         if not self.true_lightness:
-            return picture
+            return picture.clamp(0, 1) if clip else picture
         lightness, ab = split_lab(rgb_to_lab(images))[0], split_lab(rgb_to_lab(picture))[1]
-        return lab_to_rgb(torch.cat((lightness, ab), dim=1))
+        return lab_to_rgb(torch.cat((lightness, ab), dim=1), clip=clip)
 
 
 def distorted(

@@ -65,11 +65,11 @@ class JointColorization(nn.Module):
         return {**terms, "class_cross_entropy": F.cross_entropy(logits, labels)}
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the predicted ab; the class logits are dropped."""
         lab = rgb_to_lab(images)
-        return self.colorization.decode_of(self._outputs(model, images, lab)[0], lab)
+        return self.colorization.decode_of(self._outputs(model, images, lab)[0], lab, clip=clip)
 
     def _outputs(self, model: nn.Module, images: Tensor, lab: Tensor) -> Any:
         outputs = model(network_input(images, self.inputs, lab=lab))

@@ -24,6 +24,7 @@ class SharedCrossChannel(nn.Module):
     n_draws = 0
     label_free = True
     inputs = "L/50-1,ab/110"
+    colorizes = True  # it guesses ab with L alone in sight
     in_channels = out_channels = 3
 
     def __init__(self, weight: float = 0.5) -> None:
@@ -55,13 +56,13 @@ class SharedCrossChannel(nn.Module):
         return found
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the ab predicted from L alone, enlarged to the image."""
         lab = rgb_to_lab(images)
         predicted = self.output.decode(model(only_lightness(network_input(images, self.inputs))))
         ab = denormalise(split_lab(predicted)[1], "ab/110")
-        return lab_to_rgb(torch.cat((split_lab(lab)[0], enlarge(ab, lab)), dim=1))
+        return lab_to_rgb(torch.cat((split_lab(lab)[0], enlarge(ab, lab)), dim=1), clip=clip)
 
 
 def only_lightness(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:

@@ -28,6 +28,7 @@ class Translation(nn.Module):
     inputs = "rgb[-1,1]"
     in_channels = out_channels = picture_channels = 3
     n_draws = 1
+    colorizes = True  # the half that it guesses
     label_free = True
 
     def __init__(
@@ -70,7 +71,7 @@ class Translation(nn.Module):
         )
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
+        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return the pictures with the wanted half as predicted."""
         width = images.shape[-1] // 2
@@ -80,7 +81,7 @@ class Translation(nn.Module):
         )
         left = self.direction == "left_to_right"
         kept = images[..., :width] if left else images[..., width:]
-        made = enlarge(made, kept)
+        made = enlarge(made, kept).clamp(0, 1) if clip else enlarge(made, kept)
         return torch.cat((kept, made) if left else (made, kept), dim=-1)
 
     def halves(
