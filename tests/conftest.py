@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from benchmarks.contest import Round
 from benchmarks.data import load_images
@@ -14,6 +16,11 @@ from benchmarks.settings import load_config, resolve
 from benchmarks.sources import ProceduralSource
 from benchmarks.splits import fold_split
 from benchmarks.store import Store
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes share the cores: one thread each, also in commands that tests start.
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 TINY = [  # the embedded experiment, small enough for seconds
     "device=cpu", "split.n_folds=4", "split.pool_fraction=0.5", "max_features=64",

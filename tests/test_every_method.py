@@ -73,7 +73,8 @@ def make(drawn, tiny, make_encoders, tmp_path_factory):
     """Make one method's encoder, its configuration and its round."""
 
     def make_one(name, root=None):
-        overrides = [*SMALL, f"methods=[{name}]", *BESIDE.get(name, [])]
+        batch = f"++methods.{name}.pretrain.batch_size=12"
+        overrides = [*SMALL, f"methods=[{name}]", batch, *BESIDE.get(name, [])]
         cfg = tiny(*overrides)
         root = tmp_path_factory.mktemp(name) if root is None else root
         at = Round(*drawn(cfg.data.size), 0, 0, Store(root), "cpu")
