@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from benchmarks.errors import ConfigError, IntegrityError, ResourceError
 from benchmarks.painters import colorizes
 from benchmarks.recolor import recolored, reflected, without_color, working_size
 from benchmarks.trained import Trained, TrainedMethods, pick_device
-from models.color import rgb_to_lab, split_lab
+from models.color import input_spaces, rgb_to_lab, split_lab
 from models.outputs import ColorBins
 
 MULTIPLES = tuple(2**k for k in range(10))  # of which a network may want its sides
+KEPT = 0.1  # change of L, out of 100, up to which L is the one given: more than Lab and back makes
 
 
 class PictureColorizer:
@@ -90,15 +92,22 @@ class PictureColorizer:
 def predicted_ab(trained: Trained, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2 h w"]:
     """The ab that a method predicts for images in [0, 1].
 
-    A pretext whose `decode` has the keyword `clip` is asked not to clip; RGB of others, whatever
-    its range, is clipped here.
+    Methods that keep L may leave the gamut, which is clipped at full size, once; those that predict
+    RGB, whatever its range, have the ab of what they show: of RGB clipped to [0, 1].
     """
     decode = trained.pretext.decode
-    if "clip" in inspect.signature(decode).parameters:
-        rgb = decode(trained.model, images, clip=False)
-    else:
-        rgb = decode(trained.model, images).clamp(0, 1)
-    return split_lab(rgb_to_lab(rgb))[1]
+    able = "clip" in inspect.signature(decode).parameters
+    rgb = decode(trained.model, images, **({"clip": False} if able else {}))
+    lab = rgb_to_lab(rgb)
+    change = split_lab(lab)[0] - split_lab(rgb_to_lab(images))[0]
+    if change.abs().amax() > KEPT:
+        lab = rgb_to_lab(rgb.clamp(0, 1))
+    return split_lab(lab)[1]
+
+
+def colors_lightness(pretext: Any) -> bool:
+    """Whether it gives colour to lightness: what colorizes, but for translations of RGB."""
+    return colorizes(pretext) and "rgb" not in input_spaces(pretext.inputs)
 
 
 def load_colorizer(
@@ -114,11 +123,11 @@ def load_colorizer(
     ConfigError if there is none, or if the method named predicts no colour.
     """
     methods, device = TrainedMethods(run), pick_device(device)
-    able = (name for name in methods.names if colorizes(methods.pretext(name)))
+    able = (name for name in methods.names if colors_lightness(methods.pretext(name)))
     name = method or next((name for name in able if methods.epochs(name)), None)
-    if name is None or not colorizes(methods.pretext(name)):
+    if name is None or not colors_lightness(methods.pretext(name)):
         cause = f"{name} predicts no colour" if name else "the run trained no method to colorize"
-        able = (name for name in methods.names if colorizes(methods.pretext(name)))
+        able = (name for name in methods.names if colors_lightness(methods.pretext(name)))
         raise ConfigError(cause, f"methods of this run that do: {', '.join(able) or 'none'}")
     return PictureColorizer(methods.load(name), size=size, temperature=temperature, device=device)
 

@@ -151,16 +151,19 @@ def colourfulness(pictures: Pictures) -> Values:
 
 
 def edge_agreement(ab: Float[Tensor, "n 2 h w"], lightness: Float[Tensor, "n 1 h w"]) -> Values:
-    """Cosine, 0 to 1, of the gradient magnitudes of the predicted ab and the true L.
+    """Correlation over pixels of the gradient magnitudes of the predicted ab and the true L.
 
-    1 where ab is a linear function of L; it falls as colour edges blur or leave those of lightness.
-    The magnitude is the root of the summed squares of all forward differences at a pixel. 0 for a
-    picture without an edge in ab or in L. Own definition, for systems that promise sharp colour
-    edges; the true pictures' own value is what to compare with.
+    1 where ab is a linear function of L, about 0 for the colours of another picture; it falls as
+    colour edges blur or leave those of lightness. The magnitude is the root of the summed squares
+    of the forward differences. 0 for a picture without edges in ab or in L. Own definition, for
+    systems that promise sharp colour edges. Not a cosine, which is 0.59 for the colours of another
+    picture and 0.73 for its own (Food-101). Compare with the value of the true pictures.
     """
     color, light = _edges(ab), _edges(lightness)
-    product = (color * light).sum(1) / (color.norm(dim=1) * light.norm(dim=1)).clamp(min=1e-12)
-    return product.where((color.amax(1) > NO_EDGE) & (light.amax(1) > NO_EDGE), 0.0)
+    there = (color.amax(1) > NO_EDGE) & (light.amax(1) > NO_EDGE)
+    color, light = (x - x.mean(1, keepdim=True) for x in (color, light))
+    product = (color * light).sum(1) / (color.norm(dim=1) * light.norm(dim=1)).clamp(min=1e-9)
+    return product.where(there, 0.0)
 
 
 def out_of_gamut(unclipped: Pictures) -> Values:

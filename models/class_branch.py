@@ -80,8 +80,8 @@ class ClassBranch(nn.Module):
 def _trunk(name: str, width: float) -> tuple[nn.Module, int]:
     """Return a residual network that ends in averaged features, and their number."""
     if name == "small":
-        # Under 16 channels torch 2.15 crashes on CPUs in the backward pass of 1 x 1 convolutions with
-        # stride 2, where maps lie channels last.
+        # Under 16 channels torch 2.15 crashes on CPUs in the backward pass of 1 x 1 convolutions
+        # with stride 2, where maps lie channels last.
         widths = [max(16, scaled(channels, width)) for channels in SMALL]
         small = SmallResNet(1, widths=widths)
         small.linear = nn.Identity()  # type: ignore[assignment]

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .inception_block import glorot, scaled
+from .inception_block import glorot
 
 FIRST_WIDTH = 16
 LOSS = 8  # pixels of height and width that one level (5 x 5, 3 x 3, 3 x 3, no padding) takes
@@ -31,7 +31,7 @@ class FlatUNet(nn.Module):
         if depth < 1:
             raise ValueError(f"expected depth >= 1, got {depth}: 3 is the original's")
         self.smallest = LOSS * depth + 1
-        first = scaled(FIRST_WIDTH, width)
+        first = max(1, round(FIRST_WIDTH * width))
         widths = [first * 2**level for level in range(depth + 1)]
         inward = [in_channels, *widths[1:-1]]
         outward = [out_channels, *widths[1:-1]]

@@ -50,7 +50,7 @@ class InceptionUNet(nn.Module):
         skips: bool = True,
         broadcast: str = "spatial",
     ) -> None:
-        """`width` scales all channels, to no less than 8; `depth` (1 to 5) counts halvings, the deepest left out.
+        """`width` scales all channels, to no less than 8; `depth` (1 to 5) halvings remain.
 
         `ones=False` drops the 1 x 1 branch of every Inception, `skips=False` every skip
         connection. `broadcast="tiled"` keeps a defect of the original: see `tiled_code`.
@@ -86,10 +86,7 @@ class InceptionUNet(nn.Module):
             self.steps.append(Step(last + skip, shown, first, mixed))
             last = mixed.channels
         self.head = _head(last + (self.channels["e0"] if skips else 0), out_channels, width)
-        self.transform: nn.Module | None = None
-        if branch is not None:
-            read = cast(Any, branch).code_channels
-            self.transform = nn.Sequential(nn.Linear(read, code), nn.ReLU(inplace=True))
+        self.transform = None if branch is None else _transform(cast(Any, branch), code)
         self.apply(glorot)
         # Only now, so that the weights a branch came with stay as they are.
         self.branch = branch
@@ -129,6 +126,10 @@ class InceptionUNet(nn.Module):
             skip = [maps[tap]] if self.skips and tap != self.bottleneck else []
             last = step(last, code, skip)
         return self.head(torch.cat((last, maps["e0"]), dim=1) if self.skips else last)
+
+
+def _transform(branch: Any, code: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(branch.code_channels, code), nn.ReLU(inplace=True))
 
 
 class CodeMap(nn.Module):

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .inception_block import glorot, scaled
+from .inception_block import glorot
 
 # (width, kernel) of the stages; each is two unpadded convolutions and a pooling by two.
 STAGES = ((32, 7), (64, 5), (128, 3), (256, 3))
@@ -23,9 +23,10 @@ class PictureCritic(nn.Module):
     """
 
     def __init__(self, in_channels: int = 3, *, size: int = 120, width: float = 1.0) -> None:
-        """`size` is the shorter side of the pictures in pixels; `width` scales all but the logit.
+        """`size` is the shorter side of the pictures in pixels; `width` scales the channels.
 
-        Raises ValueError if not even one stage fits.
+        No dense layer gets narrower than 16, the original's last: with fewer ReLUs all of them may
+        die. Raises ValueError if not even one stage fits.
         """
         super().__init__()
         kernels = _fitting([kernel for _, kernel in STAGES], size)
@@ -33,8 +34,8 @@ class PictureCritic(nn.Module):
         if not kernels:
             least = _smallest([STAGES[0][1]])
             raise ValueError(f"expected size >= {least} px, got {size}: enlarge the pictures")
-        channels = [scaled(stage, width) for stage, _ in STAGES[: len(kernels)]]
-        dense = [scaled(units, width) for units in DENSE]
+        channels = [max(1, round(stage * width)) for stage, _ in STAGES[: len(kernels)]]
+        dense = [max(DENSE[-1], round(units * width)) for units in DENSE]
         before = [in_channels, *channels[:-1]]
         self.stages = nn.Sequential(*map(_stage, before, channels, kernels))
         self.pool = nn.AdaptiveAvgPool2d(GRID)

@@ -7,17 +7,19 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 from torch import nn
 
-from benchmarks.coloring import PictureColorizer, predicted_ab
+from benchmarks.coloring import PictureColorizer, colors_lightness, predicted_ab
 from benchmarks.errors import ConfigError, IntegrityError, ResourceError
 from benchmarks.trained import Trained
 from models.alexnet import HalfAlexNet
 from models.block_autoencoder import BlockAutoencoder
-from models.color import as_images, lab_to_rgb, network_input, rgb_to_lab
+from models.color import as_images
 from models.outputs import ColorBins, LightnessBins, Regression
+from models.pretext.autoencoding import Autoencoding
 from models.pretext.colorization import Colorization
 from models.pretext.cross_channel import CrossChannel
 from models.pretext.gray_to_rgb import GrayToRgb
 from models.pretext.lightness import Lightness
+from models.pretext.translation import Translation
 from models.splitbrain import SplitBrain
 
 # Out of the gamut scikit-image clips as we do, and says so.
@@ -157,17 +159,8 @@ def test_a_temperature_that_cannot_be_is_refused(pretext, temperature, said):
     assert caught.value.remedy
 
 
-class Unclipped(Colorization):
-    """A pretext that can be asked not to clip."""
-
-    def decode(self, model, images, clip=True):
-        lab = rgb_to_lab(images)
-        ab = self.output.decode(model(network_input(images, self.inputs, lab=lab)))
-        return lab_to_rgb(torch.cat((lab[:, :1], ab), dim=1), clip=clip)
-
-
-def test_who_can_be_asked_not_to_clip_is_asked():
-    made, told = trained(Unclipped()), torch.tensor([0.5, 0.9])
+def test_a_prediction_out_of_gamut_is_clipped_once_where_it_meets_its_lightness():
+    made, told = trained(Colorization()), torch.tensor([0.5, 0.9])
     with torch.no_grad():
         made.model.decoder.conv_out.weight.zero_()
         made.model.decoder.conv_out.bias.copy_(told)
@@ -177,6 +170,16 @@ def test_who_can_be_asked_not_to_clip_is_asked():
     lab = np.array([rgb2lab(pixels)[0, 0, 0], *(110 * told.tanh()).tolist()])
     expected = 255 * lab2rgb(np.broadcast_to(lab, (9, 9, 3)))
     assert np.abs(PictureColorizer(made)(pixels) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("pretext", "expected"), [
+    (Colorization(), True), (Colorization(ColorBins()), True), (CrossChannel(), True),
+    (GrayToRgb({"l2": 1}), True), (Autoencoding("L/50-1"), False), (Lightness(), False),
+    (Autoencoding("L/50-1,ab/110"), False), (Autoencoding("rgb[-1,1]"), False),
+    (Translation(), False),
+])  # fmt: skip
+def test_who_gives_colour_to_lightness(pretext, expected):
+    assert colors_lightness(pretext) is expected
 
 
 def test_numbers_that_are_not_finite_are_told():

@@ -1,6 +1,5 @@
 """The real command on what a real run of run.py has trained: pictures in, pictures out."""
 
-import csv
 import os
 import re
 import signal
@@ -15,14 +14,9 @@ from skimage.color import rgb2lab
 
 from benchmarks.colorize import colorize, main
 from benchmarks.command import command
-from benchmarks.contest import Round
-from benchmarks.data import load_images
-from benchmarks.encoders import MethodEncoder
 from benchmarks.errors import ConfigError
 from benchmarks.picture_files import decode_picture
 from benchmarks.run import run as experiment
-from benchmarks.settings import build
-from benchmarks.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "numpy", "PIL", "pandas", "diffusers", "omegaconf", "rich"}
@@ -47,29 +41,10 @@ def signals():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run that the real command has made at tiny size."""
-    out, configs = tmp_path_factory.mktemp("results"), []
-
-    def noted(config, folder, line):
-        configs.append(config)
-        return experiment(config, folder, line)
-
-    assert command(noted, [*ASKED, f"out={out}"]) == 0
+    out = tmp_path_factory.mktemp("results")
+    assert command(experiment, [*ASKED, f"out={out}"]) == 0
     (folder,) = (out / "runs").iterdir()
-    link(folder, *configs)
     return folder
-
-
-def link(folder, cfg):
-    """Write encoders.csv as a run does: the record of each method, fold and seed."""
-    store = Store(folder.parents[1] / "cache")
-    images = load_images(build(cfg.data), store=store, progress=False)
-    at = Round(images, build(cfg.split)(*images.labelling, fold=0), 0, 0, store, "cpu")
-    with (folder / "encoders.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(("method", "fold", "seed", "key"))
-        for name, method in cfg.methods.items():
-            how = {"recipe": cfg.pretrain, "max_features": cfg.max_features}
-            lines.writerow((name, 0, 0, MethodEncoder(name, method, at, **how).key))
 
 
 @pytest.fixture
@@ -245,9 +220,11 @@ def test_help_is_answered_at_once(tmp_path):
 def test_twelve_megapixels_take_less_than_two_gibibytes(run, tmp_path):
     planted(tmp_path / "large.jpg", smooth(3000, 4000, grains=(1500, 2000)), quality=95)
     script = [sys.executable, str(ROOT / "benchmarks" / "colorize.py"), str(tmp_path / "large.jpg")]
-    started = subprocess.Popen([*script, "--run", run, "--out", tmp_path / "out", "--compare"])
-    _, status, usage = os.wait4(started.pid, 0)
-    started.returncode = os.waitstatus_to_exitcode(status)
+    with subprocess.Popen(
+        [*script, "--run", run, "--out", tmp_path / "out", "--compare"]
+    ) as started:
+        _, status, usage = os.wait4(started.pid, 0)
+        started.returncode = os.waitstatus_to_exitcode(status)
     peak = usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
     print(f"peak {peak:.2f} GiB, {usage.ru_utime:.1f} s of processor")
     assert started.returncode == 0

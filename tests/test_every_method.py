@@ -98,11 +98,15 @@ def test_a_method_trains_resumes_is_probed_and_colours(name, make, records, monk
     assert {row["method"] for row in rows} == {name}
     assert all(np.isfinite(row["value"]) for row in rows)
 
+    assert {encoder.tap, encoder.head_tap, encoder.bottleneck} <= set(encoder.taps)
     model, pretext = encoder.colorizer()
     side = cfg.data.size
     pictures = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         colored = pretext.decode(model, pictures)
+        maps = encoder.encoder().eval()(pictures)
+    assert {tap: of.shape[1] for tap, of in maps.items()} == model.channels
+    assert all(of.isfinite().all() for of in maps.values())
     assert colored.shape == pictures.shape
     assert colored.isfinite().all()
 

@@ -78,11 +78,11 @@ def test_larger_and_oblong_pictures_go_through():
     assert small(size=32)(torch.rand(2, 3, 50, 33)).shape == (2, 1)
 
 
-def test_width_scales_all_layers_but_the_logit():
+def test_width_scales_all_layers_but_the_last():
     with torch.device("meta"):
         critic = PictureCritic(2, width=0.25)
     linears = [m for m in critic.modules() if isinstance(m, nn.Linear)]
-    assert [m.in_features for m in linears] == [2 * 2 * 64, 128, 32, 4]
+    assert [m.in_features for m in linears] == [2 * 2 * 64, 128, 32, 16]
     assert linears[-1].out_features == 1
 
 

@@ -206,8 +206,9 @@ def test_edges_agree_where_ab_follows_lightness():
     np.testing.assert_allclose(edge_agreement(ab, lightness), 1, rtol=1e-6)
     blurred = torch.nn.functional.avg_pool2d(ab, 5, stride=1, padding=2)
     shifted = ab.roll(6, dims=-1)
-    for worse in (blurred, shifted, 100 * smooth(4)[:, :2]):
-        assert (edge_agreement(worse, lightness) < 0.95).all()
+    other = 100 * smooth(4)[:, :2]
+    for worse, limit in ((blurred, 0.6), (shifted, 0.3), (other, 0.3)):
+        assert edge_agreement(worse, lightness).abs().max() < limit
 
 
 def test_edge_agreement_is_that_of_a_loop():
@@ -222,8 +223,8 @@ def test_edge_agreement_is_that_of_a_loop():
     places = [(row, column) for row in range(height - 1) for column in range(width - 1)]
     color = [magnitude(ab, *place) for place in places]
     light = [magnitude(lightness, *place) for place in places]
-    expected = np.dot(color, light) / (np.linalg.norm(color) * np.linalg.norm(light))
-    assert edge_agreement(ab, lightness).item() == pytest.approx(expected, rel=1e-5)
+    expected = np.corrcoef(color, light)[0, 1]
+    assert edge_agreement(ab, lightness).item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_no_edge_agrees_with_none(prior):

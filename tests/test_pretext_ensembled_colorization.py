@@ -61,6 +61,15 @@ def test_decode_shows_the_mean_of_both():
     torch.testing.assert_close(lab[:, :1], rgb_to_lab(images)[:, :1], atol=0.1, rtol=0)
 
 
+def test_decode_may_leave_the_gamut():
+    pretext, images = EnsembledColorization(), pictures()
+    model = network(pretext)
+    model.members[1].bias.data = torch.tensor([2.0, 2.0])
+    free = pretext.decode(model, images, clip=False)
+    assert free.max() > 1 or free.min() < 0
+    assert torch.equal(pretext.decode(model, images), free.clamp(0, 1))
+
+
 def test_facts():
     pretext = EnsembledColorization()
     pretext.prepare([])

@@ -101,6 +101,15 @@ def test_decode_has_the_true_lightness_and_ab_from_lightness_alone():
     assert torch.equal(shown[0], only_lightness(normalised(images)))
 
 
+def test_decode_may_leave_the_gamut():
+    model, pretext = network(), SharedCrossChannel()
+    with torch.no_grad():
+        model.fc8.bias.copy_(torch.tensor([0.0, 1.0, 1.0]))
+        free = pretext.decode(model, pictures(), clip=False)
+        assert free.max() > 1 or free.min() < 0
+        assert torch.equal(pretext.decode(model, pictures()), free.clamp(0, 1))
+
+
 def test_facts_and_refusals():
     pretext = SharedCrossChannel()
     pretext.prepare([])

@@ -24,7 +24,6 @@ def made(tmp_path_factory, tiny, make_round, make_encoders):
     folder.mkdir(parents=True)
     run_folder.write_encoders(folder, encoders, rounds[0].images)
     run_folder.write_facts(folder, cfg, [], encoders, rounds=rounds, command="python run.py x=1")
-    linked(folder, [(e.name, e.at.fold, e.at.seed, e.key) for e in encoders])
     return folder, encoders
 
 
