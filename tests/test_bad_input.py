@@ -29,7 +29,7 @@ CONFIGURATION = {  # what is added to the command: what its two lines must name
     "methods=[block_regresion]": ("block_regresion", "did you mean block_regression?"),
     "probes=[liner]": ("liner", "did you mean linear?"),
     "baselines=[chanc]": ("chanc", "did you mean chance?"),
-    "exp=unknown": ("unknown", "cifar10_holdout, food101_holdout, food101_seed004, quickstart"),
+    "exp=unknown": ("unknown", "known: cifar10_holdout, colorful, food101_holdout"),
     "preset=gpuu": ("gpuu", "did you mean gpu?"),
     "data=food11": ("food11", "did you mean food101?"),
     "split=held_out": ("split.unseen", "key=value"),

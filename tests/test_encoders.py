@@ -178,7 +178,7 @@ def test_only_the_pretrain_split_shapes_the_encoder(make, make_round, pictures, 
         assert same(weights(other), weights(plain)) is equal
 
 
-STAGES = ("methods=[colorful_l2_ft]", "+scale.colorful_width=0.05", "max_features=64")
+STAGES = ("methods=[colorful_l2_ft]", "scale.colorful_width=0.05", "max_features=64")
 
 
 def test_a_second_stage_begins_with_the_weights_of_the_first(make):

@@ -130,7 +130,7 @@ def test_a_probe_of_each_tap_is_an_entrant_a_tap(field, shared):
 
 
 def test_what_a_probe_cannot_read_is_refused(field):
-    with pytest.raises(ConfigError, match=r"cannot read pictures\nknown: taps, each_tap"):
+    with pytest.raises(ConfigError, match=r"cannot read pictures\nknown: taps, tap, each_tap"):
         field("probes.linear.reads=pictures")
 
 

@@ -37,6 +37,7 @@ SMALL = [
 # What one method needs beside: pictures for its patch, a trunk that is fast to build or not there.
 BESIDE = {
     "patch_286": ["data.size=96"],
+    "seed002_maps": ["data.size=64"],
     "seed000_frozen_branch": ["methods.seed000_frozen_branch.model.branch.weights=none"],
     **{
         name: [f"methods.{name}.{path}.trunk=squeeze"]

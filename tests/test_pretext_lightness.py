@@ -46,7 +46,7 @@ def test_defaults():
 )
 def test_white_pictures_by_hand(kind, expected):
     # White is L/50 - 1 = 1, and the model says 0.25.
-    pretext = Lightness(Regression(1, 50, False, offset=50), {kind: 3})
+    pretext = Lightness(Regression(1, 50, None, offset=50), {kind: 3})
     losses = pretext.losses(constant([0.25]), torch.ones(2, 3, 8, 8), DRAWS)
     assert losses[kind].item() == pytest.approx(3 * expected, rel=1e-4)
 

@@ -53,7 +53,12 @@ class Run:
 
     def write(self):
         run_folder.write(
-            self.folder, self.cfg, self.rows, self.encoders, rounds=self.rounds, command=COMMAND
+            self.folder,
+            self.cfg,
+            self.rows,
+            encoders=self.encoders,
+            rounds=self.rounds,
+            command=COMMAND,
         )
 
     def table(self, name):
