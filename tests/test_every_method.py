@@ -157,7 +157,7 @@ def test_every_method_is_in_one_report(records, tmp_path, tiny):
     at = replace(encoders[0].at, store=Store(tmp_path / "cache"))
     folder = tmp_path / "run"
     folder.mkdir()
-    run_folder.write(folder, cfg, flat, list(encoders), rounds=[at], command="test")
+    run_folder.write(folder, cfg, flat, encoders=list(encoders), rounds=[at], command="test")
     text = page.write(folder).read_text()
     for name in METHODS:
         assert name in text
