@@ -15,7 +15,8 @@ from benchmarks.batches import Batches
 from benchmarks.contest import Round
 from benchmarks.encoder_record import write_record
 from benchmarks.errors import ConfigError
-from benchmarks.latents import Latents, extract_latents
+from benchmarks.latents import Latents, choose_arithmetic, extract_latents
+from benchmarks.precision import Arithmetic, remembered
 from benchmarks.pretext_labels import pretext_labels
 from benchmarks.pretrain import Recipe, pretrain
 from benchmarks.provenance import code_hash
@@ -126,9 +127,10 @@ class MethodEncoder:
             inputs=self.inputs,
             pixels=self.pixels,
             max_features=self.max_features,
+            precision=self.recipe.precision,
             data=self.at.images.fingerprint,
             split=self.at.split.manifest_hash,
-            code=code_hash("models", "benchmarks/latents.py"),
+            code=code_hash("models", "benchmarks/latents.py", "benchmarks/precision.py"),
         )
 
     def check(self) -> None:
@@ -173,16 +175,21 @@ class MethodEncoder:
         """Latents of the pool and the test images at every tap."""
         with self.at.store.writing("latents", self.latents_key) as folder:
             if folder is not None:
-                extract_latents(
-                    FrozenEncoder(self.encoder()),
-                    self.at.images.images,
-                    np.union1d(self.at.split.pool, self.at.split.test),
-                    folder=folder,
-                    max_features=self.max_features,
-                    device=self.at.device,
-                    label=f"latents {self.name}",
-                )
+                self._extract(folder)
         return Latents(self.at.store.path("latents", self.latents_key))
+
+    def _extract(self, folder: Path) -> None:
+        frozen, images = FrozenEncoder(self.encoder()), self.at.images.images
+        ids = np.union1d(self.at.split.pool, self.at.split.test)
+        how: dict[str, Any] = {"max_features": self.max_features, "device": self.at.device}
+        way = Arithmetic(self.recipe.precision, channels_last=self.at.device == "cuda")
+        if self.recipe.precision == "auto":
+            way = remembered(
+                self.at.store.unfinished("latents", self.latents_key) / "arithmetic.json",
+                lambda: choose_arithmetic(frozen, images, ids, **how),
+            )
+        label = f"latents {self.name}"
+        extract_latents(frozen, images, ids, folder=folder, way=way, label=label, **how)
 
     def _train(self, folder: Path) -> None:
         model, pretext = self._untrained

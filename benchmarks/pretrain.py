@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.batches import Batches, in_order
 from benchmarks.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.learner import Learner
-from benchmarks.precision import Arithmetic, choose_arithmetic
+from benchmarks.precision import Arithmetic, choose_arithmetic, remembered
 from benchmarks.progress import Meter
 
 CHECKPOINT_EVERY = 30.0  # seconds: what an interruption can cost
@@ -115,7 +115,7 @@ def pretrain(
         solvers["critic"] = recipe.solver(critic)
     modules = {"model": model, "pretext": pretext}
     notes = load_checkpoint(folder, modules=modules, optimizers=solvers)
-    training = Training(**notes) if notes else _begin(model, pretext, batches, recipe)
+    training = Training(**notes) if notes else _begin(model, pretext, batches, recipe, folder)
     way = Arithmetic(training.precision, training.channels_last)
     model.to(memory_format=way.layout)
     fabric = Fabric(accelerator=batches.device, devices=1, precision=way.precision)  # type: ignore[arg-type]
@@ -148,7 +148,9 @@ def pretrain(
     return training
 
 
-def _begin(model: nn.Module, pretext: Any, batches: Batches, recipe: Recipe) -> Training:
+def _begin(
+    model: nn.Module, pretext: Any, batches: Batches, recipe: Recipe, folder: Path
+) -> Training:
     """Statistics of the pretrain split, and the arithmetic to train in."""
     counted = batches.ids[:: max(1, len(batches.ids) // FOR_STATISTICS)]
     pretext.prepare(in_order(batches.images, counted, size=batches.size, device=batches.device))
@@ -163,6 +165,8 @@ def _begin(model: nn.Module, pretext: Any, batches: Batches, recipe: Recipe) -> 
 
     # A critic's batch statistics move while arithmetics are compared, as the model's do.
     before = {name: value.clone() for name, value in pretext.state_dict().items()}
-    way = choose_arithmetic(model, loss, device=batches.device)
+    way = remembered(
+        folder / "arithmetic.json", lambda: choose_arithmetic(model, loss, device=batches.device)
+    )
     pretext.load_state_dict(before)
     return Training(**asdict(way))

@@ -6,7 +6,16 @@ import torch
 from torch import nn
 
 from benchmarks.errors import IntegrityError
-from benchmarks.latents import BATCH, Latents, extract_latents, grid, pool
+from benchmarks.latents import (
+    BATCH,
+    Latents,
+    choose_arithmetic,
+    extract_latents,
+    grid,
+    pool,
+    read,
+)
+from benchmarks.precision import PLAIN, WAYS, Arithmetic, blur
 from models.block_autoencoder import BlockAutoencoder
 from models.color import as_images
 from models.encoder import Encoder, FrozenEncoder, weights_hash
@@ -70,7 +79,9 @@ def test_latents_are_the_pooled_taps_by_hand(latents, frozen, images):
         found = latents.take(tap, latents.ids)
         assert found.dtype == np.float32
         assert found.shape == (6, maps.shape[1], side, side)
-        np.testing.assert_allclose(found, expected.numpy(), atol=2e-4, err_msg=tap)
+        # 2**-11 is the rounding of float16, in which they are kept.
+        kept = {"rtol": 2**-11, "atol": 2e-4}
+        np.testing.assert_allclose(found, expected.numpy(), **kept, err_msg=tap)
 
 
 def _lightness(pixels):
@@ -98,6 +109,52 @@ def test_every_image_passes_once_whatever_the_number_of_taps(frozen, tmp_path):
     passed = torch.cat(seen[0::2])
     torch.testing.assert_close(passed, as_images(torch.from_numpy(images[ids])))
     assert Latents(tmp_path).take("mid", ids[-1:]).shape == (1, 8, 2, 2)
+
+
+class Stretched(nn.Module):
+    """Stands where an encoder stands; its one tap is the mean colour, times and plus a number."""
+
+    taps, bottleneck, channels = ("only",), "only", {"only": 3}
+
+    def __init__(self, times, plus):
+        super().__init__()
+        self.times, self.plus = times, plus
+
+    def encode(self, x):
+        return {"only": x.mean((2, 3), keepdim=True) * self.times + self.plus}
+
+
+@pytest.mark.parametrize(
+    ("times", "plus", "dtype"),
+    [(1, -0.5, "float16"), (1, 1000, "float32"), (1e6, 0, "float32"), (1e-9, 0, "float32")],
+)
+def test_two_bytes_a_number_only_where_they_lose_nothing(images, tmp_path, times, plus, dtype):
+    frozen = FrozenEncoder(Encoder(Stretched(times, plus), "rgb[0,1]"))
+    extract_latents(frozen, images, np.arange(N), folder=tmp_path, max_features=MAX, device="cpu")
+    assert np.load(tmp_path / "only.npy").dtype == dtype
+    means = images.mean((1, 2)) / 255 * times + plus
+    found = Latents(tmp_path).take("only", np.arange(N))[:, :, 0, 0]
+    assert np.abs(found - means).max() < 2e-3 * means.std()
+
+
+def test_a_later_image_too_large_for_two_bytes_is_told(tmp_path):
+    images = np.zeros((BATCH + 1, 2, 2, 3), np.uint8)
+    images[:BATCH] = np.random.default_rng(0).integers(0, 2, (BATCH, 2, 2, 3))
+    images[BATCH] = 255
+    frozen = FrozenEncoder(Encoder(Stretched(1e5, 0), "rgb[0,1]"))
+    with pytest.raises(IntegrityError, match="tap only has values up to 1e"):
+        extract_latents(frozen, images, np.arange(BATCH + 1), folder=tmp_path,
+                        max_features=MAX, device="cpu")  # fmt: skip
+
+
+def test_bf16_reads_the_same_latents_but_for_its_rounding(frozen, images):
+    batch = as_images(torch.from_numpy(images))
+    exact = read(frozen, batch, PLAIN, max_features=MAX)
+    rough = read(frozen, batch, Arithmetic("bf16-mixed", channels_last=True), max_features=MAX)
+    for tap, latents in exact.items():
+        assert 0 < blur(latents, rough[tap]) < 0.05, tap  # the network ran in bf16, and agrees
+    chosen = choose_arithmetic(frozen, images, np.arange(N), max_features=MAX, device="cpu")
+    assert chosen in WAYS
 
 
 def test_extraction_moves_no_weight_and_no_statistic(frozen, images, tmp_path):

@@ -2,10 +2,18 @@
 
 import time
 
+import pytest
 import torch
 from torch import nn
 
-from benchmarks.precision import Arithmetic, choose_arithmetic
+from benchmarks.precision import (
+    PLAIN,
+    Arithmetic,
+    blur,
+    choose_arithmetic,
+    choose_reading,
+    remembered,
+)
 
 
 def net() -> nn.Module:
@@ -43,3 +51,35 @@ def test_the_trial_leaves_no_trace():
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_latents_are_read_in_bf16_only_if_images_stay_apart():
+    base = torch.full((6, 4), 100.0)
+    small, large = (base + torch.arange(6.0)[:, None] * step for step in (0.01, 10.0))
+
+    def read(way: Arithmetic, latents):
+        if way.precision == "32-true":
+            time.sleep(0.02)
+            return {"tap": latents}
+        return {"tap": latents.bfloat16().float()}
+
+    # bf16 has 8 bits: of 100.00 to 100.05 it makes 100, of 100 to 150 almost what they were.
+    assert choose_reading(lambda way: read(way, small)).precision == "32-true"
+    assert choose_reading(lambda way: read(way, large)).precision == "bf16-mixed"
+
+
+def test_blur_is_relative_to_the_variation_over_images():
+    exact = torch.tensor([[10.0], [12.0]])
+    assert blur(exact, exact) == 0
+    assert blur(exact, exact + torch.tensor([[0.1], [-0.1]])) == pytest.approx(0.1, rel=1e-5)
+    assert blur(exact, exact + torch.inf) == float("inf")
+    assert blur(exact * torch.inf, exact) == float("inf")
+    assert blur(torch.ones(2, 1), torch.tensor([[1.0], [1.1]])) > 1e9
+
+
+def test_a_decision_is_made_once(tmp_path):
+    made = [Arithmetic("bf16-mixed", channels_last=True), PLAIN]
+    path = tmp_path / "deep" / "arithmetic.json"
+    first = remembered(path, made.pop)
+    assert first == PLAIN == remembered(path, made.pop)
+    assert len(made) == 1
