@@ -219,4 +219,4 @@ class MethodEncoder:
         if self.recipe.epochs == 0:
             settle_statistics(model, pretext.inputs, batches)
         seen = self.recipe.steps(batches.per_epoch) * batches.size
-        write_record(folder, model, pretext, training, at=self.at, pixels=self.pixels, seen=seen)
+        write_record(folder, model, pretext, training, at=self.at, batches=batches, seen=seen)

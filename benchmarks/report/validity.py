@@ -15,6 +15,8 @@ COSTS = {
     "parameters": "parameters",
     "images_seen": "images seen",
     "seconds": "seconds",
+    "training_tflops": "training TFLOP",
+    "encoding_gflops": "GFLOP an image read",
     "images_per_second": "images/s",
     "peak_memory_mb": "peak MB",
 }
