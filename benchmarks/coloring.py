@@ -13,11 +13,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from benchmarks.errors import ConfigError, IntegrityError, ResourceError
-from benchmarks.painters import colorizes
+from benchmarks.painters import colorizes, set_temperature
 from benchmarks.recolor import recolored, reflected, without_color, working_size
 from benchmarks.trained import Trained, TrainedMethods, pick_device
 from models.color import input_spaces, rgb_to_lab, split_lab
-from models.outputs import ColorBins
 
 MULTIPLES = tuple(2**k for k in range(10))  # of which a network may want its sides
 KEPT = 0.1  # change of L, out of 100, up to which L is the one given: more than Lab and back makes
@@ -135,11 +134,8 @@ def load_colorizer(
 def _set_temperature(trained: Trained, temperature: float | int) -> None:
     if not 0 < temperature < math.inf:
         raise ConfigError(f"a temperature of {temperature} cannot be", "give a number above 0")
-    outputs = [part for part in trained.pretext.modules() if isinstance(part, ColorBins)]
-    if not outputs:
+    if not set_temperature(trained.pretext, temperature):
         raise ConfigError(
             f"{trained.name} predicts values, which have no temperature",
             "leave out --temperature, or give --method with one that predicts classes",
         )
-    for output in outputs:
-        output.temperature = temperature

@@ -1,6 +1,8 @@
 """What colorizations are measured by: formulas, and networks that may be left out."""
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,17 +34,22 @@ class Instruments:
     """What measures beside formulas; what is None is left out, and `notes` says so.
 
     `fid` maps pictures in [0, 1] to `num_features` numbers and has the name of what it measures,
-    `metric`. `max_images` test pictures are looked at, evenly over classes; None is all.
+    `metric`. `max_images` test pictures are looked at, evenly over classes; None is all. What
+    predicts classes of colour is measured at each of `temperatures` of their annealed mean, too;
+    at 0 it is their mode.
     """
 
     lpips: Lpips | None = None
     fid: nn.Module | None = None
     judge: Judge | None = None
     max_images: int | None = None
+    temperatures: Sequence[float | int] = ()
 
     def __post_init__(self) -> None:
         if self.max_images is not None and self.max_images < 1:
             raise ValueError(f"expected max_images of 1 or more, or None, got {self.max_images}")
+        if any(not 0 <= temperature < math.inf for temperature in self.temperatures):
+            raise ValueError(f"expected temperatures of 0 or more, got {list(self.temperatures)}")
 
     @property
     def notes(self) -> list[str]:

@@ -1,7 +1,8 @@
 """Where coloured pictures come from: a trained method, or a reference that needs no training."""
 
+import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,10 +16,11 @@ from benchmarks.contest import Round
 from benchmarks.draws import generator
 from models.color import input_spaces, lab_to_rgb, rgb_to_lab, split_lab
 from models.encoder import resized
-from models.outputs import enlarge
+from models.outputs import ColorBins, enlarge
 
 Pictures = Float[Tensor, "n 3 h w"]
 Ids = Int64[np.ndarray, " n"]
+MODE = 1e-6  # a temperature at which the annealed mean of classes is as good as their mode
 
 
 @runtime_checkable
@@ -86,6 +88,37 @@ def method_painter(method: Colorizer) -> Painter | None:
     model, pretext = method.colorizer()
     if not colorizes(pretext):
         return None
+    return _painter(method, model, pretext, name=method.name, key=method.colorizer_key)
+
+
+def annealed_painters(method: Colorizer, temperatures: Sequence[float | int]) -> list[Painter]:
+    """Return a painter `NAME T=T` for each temperature of the annealed mean (Zhang et al. 2016).
+
+    [] for a method that predicts no classes of colour; 0 paints their mode.
+    """
+    model, pretext = method.colorizer()
+    found = []
+    for temperature in temperatures:
+        annealed = copy.deepcopy(pretext)  # the method's own keeps its temperature
+        if colorizes(annealed) and set_temperature(annealed, temperature):
+            suffix = f" T={temperature:g}"
+            name, key = method.name + suffix, method.colorizer_key + suffix
+            found.append(_painter(method, model, annealed, name=name, key=key))
+    return found
+
+
+def set_temperature(pretext: nn.Module, temperature: float | int) -> bool:
+    """Decode classes of colour at this temperature from now on; return whether there are any.
+
+    0 gives their mode, 1 their mean.
+    """
+    outputs = [part for part in pretext.modules() if isinstance(part, ColorBins)]
+    for output in outputs:
+        output.temperature = max(temperature, MODE)
+    return bool(outputs)
+
+
+def _painter(method: Colorizer, model: nn.Module, pretext: Any, *, name: str, key: str) -> Painter:
     device = method.at.device
     model, pretext = model.to(device).eval(), pretext.to(device).eval()
     unclipped = "clip" in inspect.signature(pretext.decode).parameters
@@ -95,7 +128,7 @@ def method_painter(method: Colorizer) -> Painter | None:
         seen = resized(images, method.pixels)
         return on_full_size(pretext.decode(model, seen, **how), seen, images)
 
-    return Painter(method.name, method.colorizer_key, method.label_free, paint, unclipped, True)
+    return Painter(name, key, method.label_free, paint, unclipped, True)
 
 
 def on_full_size(

@@ -21,7 +21,13 @@ from benchmarks.contest import Round
 from benchmarks.draws import generator
 from benchmarks.errors import DataError
 from benchmarks.instruments import Instruments, Measures
-from benchmarks.painters import Colorizer, Painter, method_painter, reference_painters
+from benchmarks.painters import (
+    Colorizer,
+    Painter,
+    annealed_painters,
+    method_painter,
+    reference_painters,
+)
 from benchmarks.picture_distances import FrechetDistance
 from benchmarks.picture_metrics import out_of_gamut, pooled
 from benchmarks.progress import Meter
@@ -56,11 +62,15 @@ def all_quality_rows(methods: Sequence[Colorizer], at: Round, node: Any) -> list
 def quality_rows(method: Colorizer, *, instruments: Instruments) -> list[dict[str, Any]]:
     """Rows of one trained method: each metric on seen and on unseen classes, speed on all.
 
-    [] for a method that guesses no colour (painters.colorizes). DataError if it paints pixels that
-    are not finite.
+    What predicts classes of colour has rows at each of the instruments' temperatures, too. [] for
+    a method that guesses no colour (painters.colorizes). DataError if it paints pixels that are
+    not finite.
     """
     painter = method_painter(method)
-    return _rows(painter, method.at, instruments) if painter else []
+    if painter is None:
+        return []
+    painters = [painter, *annealed_painters(method, instruments.temperatures)]
+    return [row for painter in painters for row in _rows(painter, method.at, instruments)]
 
 
 def reference_rows(at: Round, *, instruments: Instruments) -> list[dict[str, Any]]:

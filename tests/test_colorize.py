@@ -139,6 +139,19 @@ def test_of_a_folder_what_can_be_is_made_and_the_rest_named(call, tmp_path, caps
     assert "error: 2 of 9 pictures not colorized\n  try: " in err and "data.txt" not in err
 
 
+def test_a_photograph_is_turned_upright(call, tmp_path):
+    pixels = smooth(37, 91)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held on its side: turn by 90 degrees to the right
+    planted(tmp_path / "a.png", np.rot90(pixels).copy(), exif=exif)
+    assert call(tmp_path / "a.png", "--compare") == 0
+    result, sheet = (opened(tmp_path / "out" / name) for name in ("a.png", "a.compare.png"))
+    assert result.shape == pixels.shape
+    inside = ((result > 0) & (result < 255)).all(-1)
+    assert np.abs(rgb2lab(result) - rgb2lab(pixels))[inside][:, 0].max() < 0.25
+    np.testing.assert_array_equal(sheet[:, -91:], pixels)
+
+
 def test_a_sheet_shows_gray_result_and_original(call, tmp_path):
     pixels = smooth(20, 30)
     # An untrained control colorizes when it is named.

@@ -55,6 +55,12 @@ def test_no_picture_is_too_few():
         Instruments(max_images=0)
 
 
+@pytest.mark.parametrize("temperature", [-0.1, float("nan"), float("inf")])
+def test_a_temperature_that_cannot_be_is_refused(temperature):
+    with pytest.raises(ValueError, match="temperatures of 0 or more"):
+        Instruments(temperatures=[1, temperature])
+
+
 def test_whatever_changes_values_changes_the_key(lpips, at):
     made = [
         Instruments(), Instruments(lpips=lpips), Instruments(fid=Mean()),

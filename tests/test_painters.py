@@ -9,7 +9,13 @@ from torch import nn
 
 from benchmarks.batches import load
 from benchmarks.contest import Round
-from benchmarks.painters import colorizes, method_painter, on_full_size, reference_painters
+from benchmarks.painters import (
+    annealed_painters,
+    colorizes,
+    method_painter,
+    on_full_size,
+    reference_painters,
+)
 from models.block_autoencoder import BlockAutoencoder
 from models.color import lab_to_rgb, rgb_to_lab
 from models.outputs import ColorBins, Regression
@@ -17,6 +23,7 @@ from models.pretext.autoencoding import LAB, LIGHTNESS, RGB, Autoencoding
 from models.pretext.colorization import Colorization
 from models.pretext.gray_to_rgb import GrayToRgb
 from models.pretext.lightness import Lightness
+from models.quantize import ab_bin_centers
 
 
 @dataclass
@@ -131,6 +138,29 @@ def test_a_pretext_that_can_is_asked_not_to_clip(at):
     assert (plain.unclipped, unclipped.unclipped) == (False, True)
     _, found = paint(unclipped, at, at.split.test[:2])
     assert found.min() < -0.1
+
+
+def test_classes_are_painted_at_each_temperature(at):
+    method = Trained(at, Colorization(ColorBins()))
+    painters = annealed_painters(method, [1, 0.38, 0])
+    assert [painter.name for painter in painters] == ["tiny T=1", "tiny T=0.38", "tiny T=0"]
+    assert len({painter.key for painter in (*painters, method_painter(method))}) == 4
+    (images, mean), (_, own), (_, mode) = (paint(p, at, at.split.test[:3]) for p in painters)
+    assert torch.equal(own, paint(method_painter(method), at, at.split.test[:3])[1])
+    lab = rgb_to_lab(images)
+    with torch.no_grad():
+        logits = method.colorizer()[0].eval()(lab[:, :1] / 50 - 1)
+    ab = ab_bin_centers()
+    mean_ab = torch.einsum("nqhw,qc->nchw", logits.softmax(1), ab)
+    mode_ab = ab[logits.argmax(1)].permute(0, 3, 1, 2)
+    for found, expected in ((mean, mean_ab), (mode, mode_ab)):
+        wanted = lab_to_rgb(torch.cat((lab[:, :1], expected), dim=1), clip=False)
+        assert ((found - wanted).abs() < 1e-3).float().mean() > 0.99
+    assert method.pretext.output.temperature == 0.38
+
+
+def test_values_have_no_temperature(at):
+    assert annealed_painters(Trained(at), [1, 0.5]) == []
 
 
 def test_a_smaller_method_keeps_lightness_at_full_size(at):

@@ -67,5 +67,25 @@ def test_methods_that_saw_labels_are_marked(quality):
     assert {name[: len("colorful")] for name in marked} == {"colorful"}
 
 
+def test_temperatures_have_tables_of_their_own(quality):
+    swept = [quality[quality["method"] == "colorful"].assign(method=f"colorful T={t}", value=v)
+             for t, v in (("0.38", 1.0), ("1e-05", 2.0))]  # fmt: skip
+    tables = list(quality_tables(pd.concat([quality, *swept]), ["a note"]))
+    assert [table.title for table in tables] == [
+        "Colorizations of seen classes",
+        "Colorizations of unseen classes",
+        "Colorizations of seen classes by temperature T",
+        "Colorizations of unseen classes by temperature T",
+    ]
+    assert tables[:2] == list(quality_tables(quality, ["a note"]))
+    table = tables[3]
+    assert table.header[0] == "method" and "ms an image" not in table.header
+    assert [row[:2] for row in table.rows] == [
+        ("colorful T=0.38 †", "1.00"),
+        ("colorful T=1e-05 †", "2.00"),
+    ]
+    assert table.bold >= {(0, 1), (1, 2)} and "at 0 their mode" in table.caption
+
+
 def test_without_rows_there_is_no_table():
     assert list(quality_tables(pd.DataFrame(), [])) == []

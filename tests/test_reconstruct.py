@@ -19,6 +19,7 @@ from models.block_autoencoder import BlockAutoencoder
 from models.classifiers import SmallResNet
 from models.color import lab_to_rgb, rgb_to_lab
 from models.losses import Lpips
+from models.outputs import ColorBins
 from models.pretext.autoencoding import Autoencoding
 from models.pretext.colorization import Colorization
 from probes.training import Training
@@ -160,6 +161,17 @@ def test_batches_do_not_weigh(table, make_round, tmp_path, instruments, monkeypa
 
 def test_what_guesses_no_colour_has_no_row(where):
     assert quality_rows(Trained(where, Autoencoding()), instruments=Instruments()) == []
+
+
+def test_classes_have_rows_at_every_temperature(where):
+    method = Trained(where, Colorization(ColorBins()), "classes", colorizer_key="classes")
+    rows = quality_rows(method, instruments=Instruments(max_images=8, temperatures=(1, 0)))
+    found = {
+        (row["method"], row["metric"]): row["value"] for row in rows if row["classes"] == "seen"
+    }
+    assert {name for name, _ in found} == {"classes", "classes T=1", "classes T=0"}
+    widths = [found[f"classes{suffix}", "ab_width"] for suffix in (" T=1", "", " T=0")]
+    assert widths == sorted(widths) and widths[2] > 2 * widths[0]
 
 
 class Loud(Colorization):

@@ -19,6 +19,7 @@ from benchmarks.report.render import Table, html_table, markdown, plain, safe_cs
 from benchmarks.report.source import Source, read
 from benchmarks.report.statements import answer
 from benchmarks.report.tables import flat, print_table, results_table
+from benchmarks.report.taps import taps_tables
 from benchmarks.report.validity import class_table, comparisons_table, cost_table, facts
 from benchmarks.significance import compare
 from benchmarks.store import atomic_write
@@ -63,14 +64,18 @@ def show(run_dir: Path) -> None:
 
 
 def results(source: Source) -> list[Table]:
-    """Return the result tables: all, seen and unseen classes, then the tasks on some classes."""
+    """Return the result tables: all, seen and unseen classes, then the tasks on some classes.
+
+    Before them stand methods by taps, for probes that were trained on several taps apart.
+    """
     top1 = source.rows[source.rows["metric"] == "top1"]
     there = set(zip(top1["task"], top1["classes"], strict=True))
     first = [("all", classes) for classes in GROUPS if ("all", classes) in there]
-    return [
+    shown = [
         results_table(source.rows, source.run, classes=classes, task=task)
         for task, classes in [*first, *sorted(there - set(first))]
     ]
+    return [*taps_tables(source.rows, source.run), *shown]
 
 
 def drawn(source: Source) -> dict[str, Figure]:

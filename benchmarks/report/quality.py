@@ -8,6 +8,7 @@ import pandas as pd
 from benchmarks.report.render import Table
 from benchmarks.report.statements import shown_name
 
+ANNEALED = r".+ T=[\d.e-]+"  # names of rows at a temperature of their own
 REFERENCES = ("truth", "gray", "random_colours")
 # prefix of a metric's name: (heading, factor, decimals, whether more is better; None: neither)
 COLUMNS: Mapping[str, tuple[str, float, int, bool | None]] = {
@@ -29,17 +30,28 @@ COLUMNS: Mapping[str, tuple[str, float, int, bool | None]] = {
 
 
 def quality_tables(quality: pd.DataFrame, notes: list[str]) -> Iterator[Table]:
-    """One table for seen and one for unseen test pictures: methods by measures, then references."""
+    """One table for seen and one for unseen test pictures: methods by measures, then references.
+
+    Then the same of methods at temperatures of the annealed mean, where those were measured.
+    """
     if not len(quality):
         return
-    speed = quality[quality["classes"] == "all"]
+    annealed = quality["method"].str.fullmatch(ANNEALED)
+    speed = quality[~annealed & (quality["classes"] == "all")]
     for classes in ("seen", "unseen"):
-        part = quality[quality["classes"] == classes]
+        part = quality[~annealed & (quality["classes"] == classes)]
         if len(part):
-            yield _table(pd.concat([part, speed]), classes, notes)
+            title = f"Colorizations of {classes} classes"
+            yield _table(pd.concat([part, speed]), title, notes)
+    for classes in ("seen", "unseen"):
+        part = quality[annealed & (quality["classes"] == classes)]
+        if len(part):
+            title = f"Colorizations of {classes} classes by temperature T"
+            meaning = "T sharpens the predicted classes: at 1 their mean is shown, at 0 their mode"
+            yield _table(part, title, [meaning, *notes])
 
 
-def _table(rows: pd.DataFrame, classes: str, notes: list[str]) -> Table:
+def _table(rows: pd.DataFrame, title: str, notes: list[str]) -> Table:
     names = {name: f"{column[0]}{_kind(name)}" for name in rows["metric"].unique()
              if (column := COLUMNS.get(_prefix(name)))}  # fmt: skip
     order = sorted(names, key=lambda name: list(COLUMNS).index(_prefix(name)))
@@ -53,14 +65,13 @@ def _table(rows: pd.DataFrame, classes: str, notes: list[str]) -> Table:
         body.append((shown_name(method, bool(free[method])), *cells))
         bold |= {(i, 1 + j) for j, name in enumerate(order)
                  if method in methods and _best(means.loc[methods], method, name)}  # fmt: skip
-    n_test = int(rows.loc[rows["classes"] == classes, "n_test"].max())
+    n_test = int(rows.loc[rows["classes"] != "all", "n_test"].max())
     caption = (
         f"Means over {n_test:,} test pictures and all runs; every picture counts alike. ab in "
         "units of Lab; recognised: share of pictures that a classifier trained on real ones names "
         f"rightly. {' '.join(f'{note}.' for note in notes)}"
     )
     rules = frozenset({len(methods)}) if methods else frozenset()
-    title = f"Colorizations of {classes} classes"
     header = ("method", *(names[name] for name in order))
     return Table(title, header, tuple(body), caption.strip(), frozenset(bold), rules, n_names=1)
 
