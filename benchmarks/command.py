@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 a bug, 2 configuration, 3 data, 4 resources (disk, memory)
 """
 
 import argparse
-import errno
 import logging
 import re
 import shlex
@@ -16,12 +15,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.errors import ColorprobeError, ResourceError
+from benchmarks.errors import ResourceError
+from benchmarks.exits import exit_code
 from benchmarks.settings import load_config, options, resolve
 from benchmarks.store import exclusive
 
 GROUPS = ("exp", "preset", "data", "split", "methods", "probes", "baselines")
-NOT_IN_NAME = ("exp=", "out=", "device=")  # they do not change what is asked
+NOT_IN_NAME = ("exp=", "out=", "device=", "plan=")  # they do not change what is asked
 
 
 def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None = None) -> int:
@@ -30,8 +30,9 @@ def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None =
     options_, overrides = _parser().parse_known_args(arguments)
     signal.signal(signal.SIGTERM, _terminate)
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
-    try:
-        config = load_config(overrides)
+
+    def start() -> int:
+        config = load_config(spelled_out(overrides))
         if options_.cfg:
             from omegaconf import OmegaConf
 
@@ -39,21 +40,35 @@ def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None =
             return 0
         config = resolve(config)
         folder = Path(config.out) / "runs" / run_name(config.name, overrides)
+        if config.plan:
+            from benchmarks.plan import plan
+
+            print(plan(config, folder))
+            return 0
         _make(folder)
         with exclusive(folder / ".lock", wait=False):
             report = run(config, folder, shown(overrides))
         print(f"\nreport: {report}")
-    except ColorprobeError as error:
-        return _say(error)
-    except (OSError, MemoryError) as error:
-        resource = _resource(error)
-        if resource is None:
-            raise
-        return _say(resource)
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return exit_code(start, interrupted="interrupted; the same command continues")
+
+
+def spelled_out(overrides: list[str]) -> list[str]:
+    """The overrides with `split=FILE` as Hydra reads it: the handle of files, the path in quotes.
+
+    Names of run folders have commas and equality signs, which mean something else to Hydra.
+    """
+    found = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        bare = value.strip("'\"")
+        if key == "split" and (bare.endswith(".tsv") or "/" in bare):
+            found.append("split=manifest")
+            key = "split.path"
+        escaped = bare.replace("'", r"\'")
+        found.append(f"split.path='{escaped}'" if key == "split.path" else override)
+    return found
 
 
 def shown(overrides: list[str]) -> str:
@@ -74,7 +89,14 @@ def run_name(name: str, overrides: list[str]) -> str:
 
 
 def _without_folder(override: str) -> str:
-    return f"data.path={Path(override).name}" if override.startswith("data.path=") else override
+    """The override without folders of the machine; a split keeps the name of the run it is of."""
+    key, _, value = override.partition("=")
+    if key == "data.path":
+        return f"{key}={Path(value).name}"
+    if key == "split.path" or (key == "split" and "/" in value):
+        parts = Path(value.strip("'\"")).parts
+        return f"{key}={'/'.join(parts[-2:])}"
+    return override
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Pretrain by colorization, freeze, probe on few labels, compare with scratch.",
         epilog=f"what exists:\n{known}\n\n"
         "often used: out=DIR, data.path=DIR, methods=[a,b], seeds=[0,1], folds=[0], device=cpu\n"
+        "plan=true says what would be computed, and computes nothing; split=RUN/split-0.tsv (or a "
+        "run's\nfolder) divides the data as that run did\n"
         "exit codes: 0 done, 2 configuration, 3 data, 4 resources, 5 integrity, 130/143 stopped",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -102,21 +126,3 @@ def _make(folder: Path) -> None:
 def _terminate(signum: int, frame: FrameType | None) -> None:
     print("terminated; the same command continues", file=sys.stderr)
     raise SystemExit(143)
-
-
-def _say(error: ColorprobeError) -> int:
-    print(f"error: {error.cause}\n  try: {error.remedy}", file=sys.stderr)
-    return error.exit_code
-
-
-def _resource(error: OSError | MemoryError) -> ResourceError | None:
-    """The failure in words if disk, memory or permissions are what is missing."""
-    if isinstance(error, MemoryError):
-        return ResourceError("out of memory", "lower data.size or pretrain.batch_size")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResourceError(f"no space left for {error.filename}", "free some, or give out=DIR")
-    if error.errno == errno.EPIPE:
-        return ResourceError("the reader of the output has gone", "write it to a file")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
-        return ResourceError(f"cannot write {error.filename}", "choose a writable out=DIR")
-    return None

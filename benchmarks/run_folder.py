@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
+from benchmarks.code_stages import stages
 from benchmarks.contest import Round
 from benchmarks.data import ImageStore
 from benchmarks.encoders import MethodEncoder
@@ -69,7 +70,7 @@ def write_encoders(folder: Path, encoders: list[MethodEncoder], data: ImageStore
     for encoder in encoders:
         names = {"method": encoder.name, "fold": encoder.at.fold, "seed": encoder.at.seed}
         cost = json.loads((encoder.folder / "cost.json").read_text())
-        keys.append({**names, "key": encoder.key})
+        keys.append({**names, "key": encoder.key, "latents": encoder.latents_key})
         costs.append({**names, **cost, "label_free": encoder.label_free})
         for entry in json.loads((encoder.folder / "history.json").read_text()):
             at = {"step": entry.pop("step"), "images": entry.pop("images")}
@@ -78,7 +79,7 @@ def write_encoders(folder: Path, encoders: list[MethodEncoder], data: ImageStore
     table = pd.DataFrame(history, columns=columns).to_csv(index=False)
     atomic_write(folder / "history.csv", table.encode())
     atomic_write(folder / "cost.csv", pd.DataFrame(costs).to_csv(index=False).encode())
-    places = pd.DataFrame(keys, columns=["method", "fold", "seed", "key"])
+    places = pd.DataFrame(keys, columns=["method", "fold", "seed", "key", "latents"])
     atomic_write(folder / "encoders.csv", places.to_csv(index=False).encode())
     if encoders:
         _write_examples(folder / "examples.npz", encoders, data)
@@ -109,6 +110,8 @@ def write_facts(
         "comparisons": plain(cfg.comparisons),
         "preset": cfg.preset_name,
         "data": images.name,
+        "fingerprint": images.fingerprint,
+        "code": stages(),
         "image_size": int(images.images.shape[1]),
         "classes": {
             "all": len(split.seen) + len(split.unseen),

@@ -3,15 +3,19 @@
 import itertools
 import json
 import os
+import shutil
+import signal
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from benchmarks.command import command
 from benchmarks.contest import Round
 from benchmarks.data import load_images
 from benchmarks.encoders import MethodEncoder
+from benchmarks.run import run
 from benchmarks.settings import load_config, resolve
 from benchmarks.sources import ProceduralSource
 from benchmarks.splits import fold_split
@@ -80,6 +84,38 @@ def make_encoders(tiny):
 def fake_run():
     """Write the folder of a run as an experiment leaves it, without running one."""
     return _fake_run
+
+
+WHOLE = [  # two folds, with every control that a table must have
+    "methods=[block_regression,block_untrained]", "probes=[linear,shuffled]", "folds=[0,1]",
+    "baselines=[chance,pixel_linear,small_cnn]", "budgets=[2,3]", "selection.folds=1",
+    "comparisons=[[[block_regression,linear],[block_untrained,linear]]]",
+    "primary={labels_per_class:3,classes:all}",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Give run.py's command overrides of the whole tiny experiment; its exit code."""
+    return lambda out, *overrides: command(run, [f"out={out}", *TINY, *WHOLE, *overrides])
+
+
+@pytest.fixture(scope="session")
+def finished(start, tmp_path_factory):
+    """The folder of a finished run of the real command; its cache lies beside. Do not change it."""
+    out = tmp_path_factory.mktemp("finished")
+    before = signal.getsignal(signal.SIGTERM)
+    assert start(out, "seeds=[0]") == 0
+    signal.signal(signal.SIGTERM, before)
+    (folder,) = (out / "runs").iterdir()
+    return folder
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished run with its cache, to spoil."""
+    shutil.copytree(finished.parent.parent, tmp_path / "out")
+    return tmp_path / "out" / "runs" / finished.name
 
 
 SKILL = {

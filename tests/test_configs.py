@@ -9,7 +9,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from benchmarks.checks import check
+from benchmarks.partition import manifest
 from benchmarks.settings import build, load_config, plain
+from benchmarks.splits import fold_split
 from models.encoder import Encoder, EncoderClassifier
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -167,14 +169,17 @@ def test_a_source_opens_nothing_before_it_is_asked(name):
 
 
 @pytest.mark.parametrize("name", names("split"))
-def test_a_split_divides(tiny, pictures, name):
-    chosen = [f"split.unseen=[{pictures.class_names[3]}]"] if name == "held_out" else []
-    split = build(load_config([f"split={name}", *chosen]).split)
+def test_a_split_divides(pictures, tmp_path, name):
     labels, is_test, hashes, class_names = pictures.labelling
+    written = tmp_path / "split-0.tsv"
+    written.write_text(manifest(fold_split(*pictures.labelling, fold=0, n_folds=4), hashes))
+    unseen, path = f"split.unseen=[{class_names[3]}]", f"split.path={written}"
+    chosen = {"held_out": [unseen], "manifest": [path]}.get(name, [])
+    split = build(load_config([f"split={name}", *chosen]).split)
     if name == "seed004":
         with pytest.raises(Exception, match="baby_back_ribs"):
             split(labels, is_test, hashes, class_names, fold=0)
         return
     made = split(labels, is_test, hashes, class_names, fold=0)
-    assert len(made.unseen) == {"folds": 2, "thirds": 3, "held_out": 1}[name]
+    assert len(made.unseen) == {"folds": 2, "thirds": 3, "held_out": 1, "manifest": 2}[name]
     assert len(made.seen) + len(made.unseen) == 8

@@ -1,0 +1,45 @@
+"""How a command ends: what a user can mend is a line of cause, one of remedy, and an exit code.
+
+0 done, 1 a bug, 2 configuration, 3 data, 4 resources (disk, memory), 5 integrity, 130 interrupted.
+"""
+
+import errno
+import sys
+from collections.abc import Callable
+
+from benchmarks.errors import ColorprobeError, ResourceError
+
+
+def exit_code(action: Callable[[], int], *, interrupted: str = "interrupted") -> int:
+    """What `action` returns; foreseen failures are printed, and their code is returned."""
+    try:
+        return action()
+    except ColorprobeError as error:
+        return say(error)
+    except (OSError, MemoryError) as error:
+        resource = _resource(error)
+        if resource is None:
+            raise
+        return say(resource)
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return 130
+
+
+def say(error: ColorprobeError) -> int:
+    """Print cause and remedy; the exit code of the failure."""
+    print(f"error: {error.cause}\n  try: {error.remedy}", file=sys.stderr)
+    return error.exit_code
+
+
+def _resource(error: OSError | MemoryError) -> ResourceError | None:
+    """The failure in words if disk, memory or permissions are what is missing."""
+    if isinstance(error, MemoryError):
+        return ResourceError("out of memory", "lower data.size or pretrain.batch_size")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceError(f"no space left for {error.filename}", "free some, or give out=DIR")
+    if error.errno == errno.EPIPE:
+        return ResourceError("the reader of the output has gone", "write it to a file")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
+        return ResourceError(f"cannot write {error.filename}", "choose a writable out=DIR")
+    return None

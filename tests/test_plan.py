@@ -1,0 +1,133 @@
+"""plan=true counts what the run then computes, and leaves nothing behind."""
+
+import os
+import re
+
+import pytest
+
+from benchmarks.command import command
+from benchmarks.planned import AbsentRecordError, ReadingStore
+
+
+def files(folder):
+    """Name, size and time of everything below a folder."""
+    found = sorted(path for path in folder.rglob("*"))
+    return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in found]
+
+
+def counts(text):
+    """Stage -> (to compute, there), from the printed table."""
+    lines = re.findall(r"^([a-z ]+?) {2,}(\d+) +(\d+)$", text, re.MULTILINE)
+    return {name: (int(missing), int(there)) for name, missing, there in lines}
+
+
+def test_before_the_first_run_all_is_to_compute_and_nothing_is_made(start, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert start(out, "plan=true") == 0
+    said = capsys.readouterr().out
+    assert not out.exists()
+    assert counts(said) == {
+        "images decoded": (1, 0), "encoders": (4, 0), "latents": (4, 0),
+        "cells of the table": (2 * 2 * (2 * 2 + 3), 0),
+    }  # fmt: skip
+    assert "hours: not known" in said and "disk: not known" in said
+    assert "smallest detectable effect: not known" in said
+
+
+def test_what_is_there_is_found_and_left_as_it_is(start, finished, capsys):
+    out = finished.parent.parent
+    before = files(out)
+    assert start(out, "seeds=[0]", "plan=true") == 0
+    said = capsys.readouterr().out
+    assert files(out) == before
+    assert counts(said) == {
+        "images decoded": (0, 1), "encoders": (0, 4), "latents": (0, 4),
+        "cells of the table": (0, 28),
+    }  # fmt: skip
+    assert f"run folder: {finished} (there)" in said
+    assert "hours: 0, all is there" in said and "disk: about 0 MB" in said
+    assert f"as measured in {finished.name} (2 run(s))" in said
+
+
+def test_what_is_missing_is_what_the_run_then_computes(start, copied, capsys):
+    out = copied.parent.parent
+    more = ["folds=[0]", "seeds=[0,1]", "budgets=[2,3,4]", "baselines=[chance]"]
+    assert start(out, *more, "plan=true") == 0
+    said = counts(capsys.readouterr().out)
+    cache = out / "cache"
+    stages = {"encoders": "encoders", "latents": "latents", "rows": "cells of the table"}
+    before = {stage: len(list((cache / stage).iterdir())) for stage in stages}
+    assert start(out, *more) == 0
+    for stage, name in stages.items():
+        made = len(list((cache / stage).iterdir())) - before[stage]
+        assert said[name][0] == made > 0, stage
+    assert said["cells of the table"] == (30 - 10, 10)
+
+
+def test_hours_come_from_records_of_the_same_kind_alone(start, copied, capsys):
+    out = copied.parent.parent
+    assert start(out, "seeds=[0,1]", "plan=true") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"hours: [\d.e-]+ by finished records of the same kind; latents not", said)
+    assert start(out, "seeds=[0,1]", "probes=[linear,knn]", "plan=true") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"not known for 16 cells of the table, of whose kind no record", said)
+    assert start(out, "seeds=[5]", "max_features=32", "data.size=20", "plan=true") == 0
+    assert "hours: not known before images" in capsys.readouterr().out
+
+
+def test_a_detectable_effect_without_earlier_rows_names_its_assumption(start, copied, capsys):
+    (copied / "comparisons.csv").unlink()
+    assert start(copied.parent.parent, "plan=true") == 0
+    said = capsys.readouterr().out
+    assert f"at least {100 * 2.8 * (0.2 / 32) ** 0.5:.1f} points on 32 test images" in said
+    assert "Assumed: two rows disagree on 20 % of them" in said
+
+
+def test_disk_is_that_of_the_records(start, finished, tmp_path, capsys, monkeypatch):
+    from benchmarks import forecast, planned
+    from benchmarks.encoders import MethodEncoder
+
+    cache = finished.parent.parent / "cache"
+    cfg = loaded(finished)
+    (at, _), known = planned.rounds(cfg, ReadingStore(cache))
+    assert known
+    how = {"recipe": cfg.pretrain, "max_features": cfg.max_features}
+    method = MethodEncoder("block_regression", cfg.methods.block_regression, at, **how)
+    expected = forecast.footprint(method, at)
+    taps = [p for p in method.latents.folder.glob("*.npy") if p.name != "ids.npy"]
+    assert expected["latents"] == sum(p.stat().st_size - 128 for p in taps)
+    weights = (method.folder / "encoder.safetensors").stat().st_size
+    assert expected["encoders"] == pytest.approx(weights, rel=0.3)
+    assert forecast.images_seen(method, at) == 36
+
+
+def loaded(folder):
+    from omegaconf import OmegaConf
+
+    return OmegaConf.load(folder / "config.yaml")
+
+
+def test_a_mistake_is_told_before_anything_starts(start, tmp_path, finished, capsys):
+    assert start(tmp_path / "out", "methods.block_regression.tap=nose", "plan=true") == 2
+    assert "has no tap nose" in capsys.readouterr().err
+    assert start(finished.parent.parent, "budgets=[999]", "plan=true") == 3
+    assert "999 are asked for" in capsys.readouterr().err
+
+
+def test_the_reading_store_makes_nothing(tmp_path):
+    store = ReadingStore(tmp_path / "cache")
+    with pytest.raises(AbsentRecordError, match="rows/abc"), store.writing("rows", "abc"):
+        pass
+    assert not list(tmp_path.iterdir())
+    elsewhere = store.unfinished("encoders", "abc")
+    assert not elsewhere.is_relative_to(tmp_path)
+    os.rmdir(elsewhere)
+
+
+def test_plan_is_not_part_of_a_runs_name(tmp_path):
+    from benchmarks.command import run_name
+
+    assert run_name("x", ["plan=true", "seeds=[1]"]) == run_name("x", ["seeds=[1]"])
+    run = [f"out={tmp_path}", "plan=true", "nonsense=1"]
+    assert command(lambda config, folder, line: folder, run) == 2
