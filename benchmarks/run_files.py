@@ -26,7 +26,8 @@ AGAIN = "give the run's command again"
 class RunFiles:
     """A run's folder; each part is read when it is asked for. ConfigError if it is no such folder.
 
-    Records of the run, where they still are, lie in the cache beside it: OUT/runs/RUN, OUT/cache.
+    Records of the run, where they still are, lie in the cache beside it: OUT/runs/RUN, OUT/cache
+    (or beside the run itself, if that was moved to OUT/RUN).
     """
 
     folder: Path
@@ -39,7 +40,10 @@ class RunFiles:
                 f"{self.folder} is not the folder of a run: it has no rows.csv",
                 f"known: {', '.join(known[:10]) or 'none'}",
             )
-        object.__setattr__(self, "store", Store(self.folder.resolve().parent.parent / "cache"))
+        above = self.folder.resolve().parents
+        beside = above[0] / "cache"
+        cache = beside if beside.is_dir() else above[1] / "cache"
+        object.__setattr__(self, "store", Store(cache))
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -1,12 +1,8 @@
 """plan=true counts what the run then computes, and leaves nothing behind."""
 
-import os
 import re
 
-import pytest
-
-from benchmarks.command import command
-from benchmarks.planned import AbsentRecordError, ReadingStore
+from benchmarks.command import command, run_name
 
 
 def files(folder):
@@ -84,30 +80,6 @@ def test_a_detectable_effect_without_earlier_rows_names_its_assumption(start, co
     assert "Assumed: two rows disagree on 20 % of them" in said
 
 
-def test_disk_is_that_of_the_records(start, finished, tmp_path, capsys, monkeypatch):
-    from benchmarks import forecast, planned
-    from benchmarks.encoders import MethodEncoder
-
-    cache = finished.parent.parent / "cache"
-    cfg = loaded(finished)
-    (at, _), known = planned.rounds(cfg, ReadingStore(cache))
-    assert known
-    how = {"recipe": cfg.pretrain, "max_features": cfg.max_features}
-    method = MethodEncoder("block_regression", cfg.methods.block_regression, at, **how)
-    expected = forecast.footprint(method, at)
-    taps = [p for p in method.latents.folder.glob("*.npy") if p.name != "ids.npy"]
-    assert expected["latents"] == sum(p.stat().st_size - 128 for p in taps)
-    weights = (method.folder / "encoder.safetensors").stat().st_size
-    assert expected["encoders"] == pytest.approx(weights, rel=0.3)
-    assert forecast.images_seen(method, at) == 36
-
-
-def loaded(folder):
-    from omegaconf import OmegaConf
-
-    return OmegaConf.load(folder / "config.yaml")
-
-
 def test_a_mistake_is_told_before_anything_starts(start, tmp_path, finished, capsys):
     assert start(tmp_path / "out", "methods.block_regression.tap=nose", "plan=true") == 2
     assert "has no tap nose" in capsys.readouterr().err
@@ -115,19 +87,7 @@ def test_a_mistake_is_told_before_anything_starts(start, tmp_path, finished, cap
     assert "999 are asked for" in capsys.readouterr().err
 
 
-def test_the_reading_store_makes_nothing(tmp_path):
-    store = ReadingStore(tmp_path / "cache")
-    with pytest.raises(AbsentRecordError, match="rows/abc"), store.writing("rows", "abc"):
-        pass
-    assert not list(tmp_path.iterdir())
-    elsewhere = store.unfinished("encoders", "abc")
-    assert not elsewhere.is_relative_to(tmp_path)
-    os.rmdir(elsewhere)
-
-
 def test_plan_is_not_part_of_a_runs_name(tmp_path):
-    from benchmarks.command import run_name
-
     assert run_name("x", ["plan=true", "seeds=[1]"]) == run_name("x", ["seeds=[1]"])
     run = [f"out={tmp_path}", "plan=true", "nonsense=1"]
     assert command(lambda config, folder, line: folder, run) == 2

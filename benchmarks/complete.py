@@ -1,0 +1,81 @@
+"""Is a run whole: every cell that its configuration declares, every control that a table needs."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from benchmarks.run_files import RunFiles
+from benchmarks.settings import plain
+from benchmarks.verify import FAILED, OK, Finding
+
+CONTROLS = {  # baselines that every table has: what they are made of
+    "scratch row": "probes.scratch.ScratchClassifier",
+    "chance": "probes.chance.Chance",
+    "pixel_linear": "probes.pixel_linear.PixelLinear",
+}
+
+
+def cells(run: RunFiles) -> Finding:
+    """Every declared cell has its row."""
+    columns = ["method", "classifier", "task", "labels_per_class", "fold", "seed", "draw"]
+    rows = run.rows[run.rows["metric"] == "top1"]
+    there = {tuple(row) for row in rows[columns].to_numpy().tolist()}
+    at_taps = {(row[0], row[1].split("@")[0], *row[2:]) for row in there}
+    declared = list(_declared(run.config))
+    missing = [cell for cell in declared if cell not in there | at_taps]
+    if missing:
+        names = dict(zip(columns, missing[0], strict=True))
+        return Finding(FAILED, f"{len(missing)} of {len(declared)} declared cells are missing, "
+                       f"such as {names}", run.again)  # fmt: skip
+    return Finding(OK, f"all {len(declared)} declared cells are there")
+
+
+def controls(run: RunFiles) -> Finding:
+    """Every mandatory control has rows: who reads the table needs them to believe it."""
+    config, methods = run.config, set(run.rows["method"])
+    baselines = {
+        node.baseline.get("_target_") for name, node in config.baselines.items() if name in methods
+    }
+    missing = [name for name, target in CONTROLS.items() if target not in baselines]
+    if config.methods:
+        shuffled = {name for name, handle in config.probes.items() if handle.get("shuffle_labels")}
+        if not shuffled & set(run.rows["classifier"]):
+            missing.append("shuffled labels")
+        missing += [f"untrained twin of {name}" for name in _without_twin(run, methods)]
+    if missing:
+        return Finding(FAILED, f"controls are missing: {', '.join(missing)}",
+                       "add them to methods, probes and baselines, and run again")  # fmt: skip
+    return Finding(OK, "untrained twin, scratch, chance, shuffled labels and pixels have rows")
+
+
+def _declared(config: Any) -> Iterator[tuple[Any, ...]]:
+    entrants = [
+        (str(method), str(probe))
+        for method, (probe, handle) in product(config.methods, config.probes.items())
+        if method in (handle.get("methods") or [method])
+    ]
+    entrants += [(str(name), "pixels") for name in config.baselines]
+    runs = (config.folds, config.seeds, range(config.draws))
+    for entrant, task, budget, run in product(
+        entrants, config.tasks, config.budgets, product(*runs)
+    ):
+        yield (*entrant, task, budget, *run)
+
+
+def _without_twin(run: RunFiles, methods: set[str]) -> list[str]:
+    """The primary comparison's first method, unless its network has an untrained row.
+
+    Of a run without comparisons, the first method.
+    """
+    config = run.config
+    asked = plain(config.get("comparisons")) or []
+    primary = asked[0][0][0] if asked else next(iter(config.methods))
+    if primary not in config.methods:
+        return []  # a comparison of baselines
+    untrained = [
+        name
+        for name, method in config.methods.items()
+        if name in methods and (plain(method).get("pretrain") or {}).get("epochs") == 0
+    ]
+    same = any(config.methods[n].model == config.methods[primary].model for n in untrained)
+    return [] if same else [primary]
