@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.command import command, run_name, shown
+from benchmarks.command import command, run_name, shown, spelled_out
 from benchmarks.errors import ConfigError, DataError, IntegrityError, ResourceError
-from benchmarks.settings import options
+from benchmarks.settings import load_config, options
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {
@@ -137,6 +137,22 @@ def test_the_line_of_a_report_names_no_folder_of_the_machine():
     assert shlex.split(told) == words
 
 
+@pytest.mark.parametrize("file", ["r/a,b=[1,2]/split-0.tsv", "it's/split-0.tsv", "runs/a=b,c"])
+def test_the_split_of_a_run_is_given_by_its_file(file):
+    for given in (f"split={file}", f'split="{file}"', f"split.path={file}"):
+        overrides = spelled_out([given, *(["split=manifest"] if "path" in given else [])])
+        assert load_config(overrides).split.path == file
+    assert spelled_out(["split=thirds", "seeds=[1]"]) == ["split=thirds", "seeds=[1]"]
+
+
+def test_a_run_on_a_split_is_named_after_the_run_that_wrote_it():
+    names = {run_name("x", [f"split=/home/me/runs/{r}/split-0.tsv"]) for r in ("one", "two")}
+    assert names == {"x,split=one-split-0.tsv", "x,split=two-split-0.tsv"}
+    assert shlex.split(shown(["split=/home/me/runs/one/split-0.tsv"]))[-1] == (
+        "split=one/split-0.tsv"
+    )
+
+
 def test_two_runs_do_not_write_to_one_folder(call, capsys):
     codes = []
 
@@ -172,9 +188,9 @@ def test_where_a_run_happens_is_not_in_its_name_but_what_it_is_is():
     assert len(names) == 5  # what was cut off still tells them apart
 
 
-def started(tmp_path, *arguments):
+def started(tmp_path, *arguments, script="run"):
     """Standard output of a fresh process, and the modules that it imported."""
-    script = [sys.executable, "-X", "importtime", str(ROOT / "benchmarks" / "run.py")]
+    script = [sys.executable, "-X", "importtime", str(ROOT / "benchmarks" / f"{script}.py")]
     done = subprocess.run([*script, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     modules = re.findall(r"^import time: .*\|\s+(\S+)$", done.stderr, re.MULTILINE)
@@ -186,9 +202,17 @@ def test_help_lists_what_exists_and_imports_nothing_heavy(tmp_path):
     for group in ("exp", "data", "methods", "probes", "baselines"):
         assert re.search(rf"^  {group} +.*{', '.join(options(group))}", text, re.MULTILINE)
     assert "exit codes: 0 done, 2 configuration" in text
+    assert "plan=true" in text and "split=RUN/split-0.tsv" in text
     assert "hydra" in modules
     assert not modules & HEAVY
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["compare", "why", "check"])
+def test_help_of_a_command_around_a_run_is_instant(tmp_path, name):
+    text, modules = started(tmp_path, "--help", script=name)
+    assert f"python -m benchmarks.{name}" in text and "exit codes" in text
+    assert not modules & {*HEAVY, "hydra", "omegaconf"}
 
 
 def test_cfg_job_prints_the_configuration_and_imports_nothing_heavy(tmp_path):

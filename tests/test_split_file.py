@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.errors import ConfigError, DataError
@@ -128,3 +129,24 @@ def test_an_image_has_one_content(written):
     file = edited(written[0], lambda lines: [*lines, "test\t0\tab", "test\t0\tcd"])
     with pytest.raises(DataError, match="gives image 0 two contents"):
         read_manifest(file)
+
+
+def test_a_run_on_the_split_of_another_has_its_split_and_rows(start, finished, tmp_path):
+    some = ["methods=[block_untrained]", "baselines=[chance]", "folds=[1]", "budgets=[2]"]
+    assert start(tmp_path, f"split={finished / 'split-1.tsv'}", *some) == 0
+    (again,) = (tmp_path / "runs").iterdir()
+    assert (again / "split-1.tsv").read_bytes() == (finished / "split-1.tsv").read_bytes()
+    assert finished.name[:20] in again.name, "two runs' splits do not share a folder"
+    found, old = (pd.read_csv(folder / "rows.csv") for folder in (again, finished))
+    cell = ["method", "classifier", "classes", "labels_per_class", "fold", "metric"]
+    both = found.merge(old, on=cell, suffixes=("", "_old"))
+    assert len(both) == len(found) == 3 * 9
+    for name in ("split", "key", "value", "tap", "n_test"):
+        assert both[name].tolist() == both[f"{name}_old"].tolist(), name
+
+
+def test_a_split_of_other_data_is_refused(start, finished, tmp_path, capsys):
+    assert start(tmp_path, f"split={finished}", "data.seed=2") == 3
+    assert "are not in the data" in capsys.readouterr().err
+    assert start(tmp_path, f"split={finished / 'split-1.tsv'}", "folds=[0]") == 2
+    assert "give folds=[1]" in capsys.readouterr().err
