@@ -29,6 +29,7 @@ TRAINED_BY = [
     f"benchmarks/{name}.py"
     for name in ["batches", "draws", "learner", "precision", "pretext_labels", "pretrain", "settle"]
 ]
+READ_BY = ["benchmarks/latents.py", "benchmarks/precision.py"]
 
 
 class MethodEncoder:
@@ -130,7 +131,7 @@ class MethodEncoder:
             precision=self.recipe.precision,
             data=self.at.images.fingerprint,
             split=self.at.split.manifest_hash,
-            code=code_hash("models", "benchmarks/latents.py", "benchmarks/precision.py"),
+            code=code_hash("models", *READ_BY),
         )
 
     def check(self) -> None:
