@@ -4,6 +4,7 @@ Experiments are found by listing the folder. All are run on the embedded picture
 image folder and on files in the layout of Food-101 on the Hub.
 """
 
+import os
 import re
 import shlex
 import signal
@@ -40,10 +41,11 @@ DIVIDED = ["split.n_folds=4", "split.pool_fraction=0.3"]
 BESIDE = {  # pictures for the patch, halves of pictures, a trunk that is fast to build
     "patch_size": ["data.size=96"],
     "maps": ["data.size=64"],
+    "colorful": ["quality.temperatures=[0.77]"],
     "losses": [
-        *(f"methods.loss_{space}_lpips.pretext.lpips.trunk=squeeze" for space in ("lab", "rgb")),
+        *(f"++methods.loss_{space}_lpips.pretext.lpips.trunk=squeeze" for space in ("lab", "rgb")),
         *(
-            f"methods.loss_{space}_wgan_lpips.pretext.pretext.lpips.trunk=squeeze"
+            f"++methods.loss_{space}_wgan_lpips.pretext.pretext.lpips.trunk=squeeze"
             for space in ("lab", "rgb")
         ),
     ],
@@ -66,14 +68,31 @@ def out(tmp_path_factory):
     return tmp_path_factory.mktemp("results")
 
 
+def part_of(exp):
+    """Overrides that leave of an experiment its first comparison, and few pictures to measure.
+
+    Every method is trained elsewhere (test_every_method.py); COLORPROBE_SLOW=1 takes them all.
+    """
+    cfg = load_config([f"exp={exp}", "preset=cpu"])
+    few = ["quality.max_images=6"] if cfg.quality else []
+    if "COLORPROBE_SLOW" in os.environ:
+        return few
+    pair = OmegaConf.to_container(cfg.comparisons)[0]
+    methods = [name for name, classifier in pair if classifier != "pixels"]
+    baselines = [*(name for name, classifier in pair if classifier == "pixels"), "chance"]
+    sides = ",".join(f"[{name},{classifier}]" for name, classifier in pair)
+    chosen = {"methods": ",".join(methods), "baselines": ",".join(baselines)}
+    return [*(f"{k}=[{v}]" for k, v in chosen.items()), f"comparisons=[[{sides}]]", *few]
+
+
 @pytest.fixture(scope="module")
 def ran(out):
     """Run an experiment by the command; the folder of the run."""
 
     def ran(exp, *overrides):
         before = set((out / "runs").glob("*"))
-        asked = [f"exp={exp}", *SMALL, *BESIDE.get(exp, []), *overrides, f"out={out}"]
-        assert command(run, asked) == 0
+        asked = [f"exp={exp}", *SMALL, *part_of(exp), *BESIDE.get(exp, []), *overrides]
+        assert command(run, [*asked, f"out={out}"]) == 0
         (folder,) = set((out / "runs").glob("*")) - before
         return folder
 
