@@ -1,0 +1,6 @@
+"""The speed benchmark: the same work done by two naive pipelines and by the suite, timed in turn.
+
+material.py says what the work is, cells.py what one row of the table asks for; notebook.py (N0),
+fair.py (N1) and suite.py (ours) do it; turns.py times them, counts.py projects whole tables from
+measured units, roofline.py measures what the machine could do, table.py and machine.py tell it.
+"""

@@ -1,0 +1,78 @@
+"""The benchmark from its command line to its files."""
+
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.settings import load_config, resolve
+from benchmarks.store import atomic_write
+from benchmarks.timing import table
+from benchmarks.timing.counts import counts
+from benchmarks.timing.machine import ceilings, machine
+from benchmarks.timing.material import Material, Sample
+from benchmarks.timing.naive_table import naive_table
+from benchmarks.timing.roofline import method_flops, original_step, share
+from benchmarks.timing.turns import Turns, rows, spread, take_turns
+from benchmarks.timing.units import Bench
+
+LARGE = Sample(photos=4096, colors=2048, bins=512, warm=5, steps=40, scratch=20, images=1024)
+
+
+def measure(overrides: Sequence[str], out: Path, *, turns: int, quick: bool, device: str) -> str:
+    """The page of the measurement, which is also written to `out` with its rows and the machine.
+
+    `overrides` change the table, which is that of exp=quickstart. Raises ColorprobeError.
+    """
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    cfg = resolve(load_config([*overrides, f"device={device}"]))
+    facts = machine(str(cfg.device))
+    facts["ceilings"] = ceilings(str(cfg.device))
+    with tempfile.TemporaryDirectory(prefix="colorprobe-speed-") as root:
+        material = Material(cfg, Path(root), Sample() if quick else LARGE)
+        bench = Bench(material)
+        bench.prepare()
+        found = take_turns(bench, turns)
+        shares = _shares(bench, found, facts["ceilings"])
+        executed = _executed(bench, ["ours"] if quick else ["N1", "ours"])
+        counted = {name: counts(material, name) for name in found}
+    page = table.markdown(found, counted, machine=facts, executed=executed, shares=shares)
+    facts |= {"command_overrides": list(overrides), "turns": turns, "quick": quick}
+    facts |= {"executed_seconds": executed, "training_steps": shares}
+    frame = pd.DataFrame(rows(found, counted))
+    atomic_write(out / "rows.csv", frame.to_csv(index=False).encode())
+    atomic_write(out / "machine.json", json.dumps(facts, indent=1).encode())
+    atomic_write(out / "table.md", page.encode())
+    return page
+
+
+def _executed(bench: Bench, names: Sequence[str]) -> dict[str, float]:
+    """Seconds of whole tables that were really made, once each."""
+    seconds = {}
+    for pipeline in bench.pipelines:
+        if pipeline.name in names:
+            begun = time.perf_counter()
+            if pipeline is bench.suite:
+                bench.suite.table()
+            else:
+                naive_table(pipeline)  # type: ignore[arg-type]
+            seconds[pipeline.name] = time.perf_counter() - begun
+    return seconds
+
+
+def _shares(bench: Bench, found: Turns, peaks: dict[str, float]) -> list[dict[str, Any]]:
+    """Of each training step of ours the FLOPs and the share of the measured peaks."""
+    steps: list[dict[str, Any]] = []
+    for name in bench.material.trained:
+        seconds = spread(turn["step", name] for turn in found["ours"]).median
+        counted, precision = method_flops(bench.material, name), bench.suite.chosen[name]
+        steps.append({"name": name, "seconds": seconds, "flops": counted, "precision": precision})
+    original = original_step(bench.suite, bench.pictures)
+    named = f"Oganov's network, {bench.side} px, batch {original['batch']}"
+    steps.append({"name": named, **original})
+    return [{**step, **share(step["flops"], step["seconds"], peaks)} for step in steps]
