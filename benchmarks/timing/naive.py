@@ -188,7 +188,7 @@ class Naive:
         if isinstance(baseline, PixelLinear):
             return lambda pixels: downsample(pixels, baseline.size)[0].flatten() / 255
         if isinstance(baseline, ColorStatistics):
-            return lambda pixels: _statistics(torch.from_numpy(pixels.copy()), baseline)
+            return lambda pixels: _statistics(torch.from_numpy(pixels), baseline)
         raise ConfigError(f"the naive pipelines do not know {name}", "time other baselines")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -28,8 +28,8 @@ def resize(pixels: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC))
 
 
-def to_lab(rgb: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
-    """scikit-image's Lab of one image in [0, 1]."""
+def to_lab(rgb: Shaped[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
+    """scikit-image's Lab of one image, uint8 or in [0, 1]."""
     try:
         from skimage.color import rgb2lab
     except ImportError:
@@ -75,7 +75,7 @@ class FeatureVisits(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        return (self.features(read_rgb(self.files[index])[None]).float(),)
+        return (self.features(np.array(read_rgb(self.files[index]))[None]).float(),)
 
 
 class PixelVisits(Dataset):
