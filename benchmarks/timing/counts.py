@@ -34,10 +34,10 @@ def counts(material: Material, pipeline: str) -> Counter[Unit]:
 def project(counted: Mapping[Unit, int], seconds: Mapping[Unit, float]) -> dict[str, float]:
     """Seconds of each phase, and of the "whole table"; KeyError for a unit never measured."""
     found = {
-        phase: sum(n * seconds[unit] for unit, n in counted.items() if unit[0] in kinds)
+        phase: sum((n * seconds[unit] for unit, n in counted.items() if unit[0] in kinds), 0.0)
         for phase, kinds in PHASES.items()
     }
-    return {**found, "whole table": sum(n * seconds[unit] for unit, n in counted.items())}
+    return {**found, "whole table": sum((n * seconds[u] for u, n in counted.items()), 0.0)}
 
 
 def _units(material: Material, pipeline: str) -> Iterator[tuple[Unit, int]]:
