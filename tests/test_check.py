@@ -87,10 +87,10 @@ def test_what_cannot_be_seen_is_not_passed(copied, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "failing", "said"),
     [
-        (set_first("value", 0.999), {"predictions", "records"}, "top-1 of block_regression/linear"),
+        (set_first("value", 0.999), {"predictions", "records"}, "of block_regression/linear/2"),
         (set_first("value", 0.5, "top5"), {"records"}, "top5 of block_regression/linear/2"),
         (set_first("value", 0.5, "nll"), {"records"}, "nll of block_regression"),
-        (set_first("n_test", 31), {"predictions", "records"}, "31"),
+        (set_first("n_test", 31), {"predictions", "records"}, "block_regression/linear/2"),
         (set_first("tap", "nose"), {"records"}, "tap"),
         (set_first("test_reads", 2), {"test lock"}, "1 records read the test labels"),
         (set_first("split", "0" * 64), {"split"}, "not the split of the rows"),
