@@ -61,6 +61,7 @@ def images_of(unit, material):
 @pytest.mark.parametrize("kind", [Notebook, Fair])
 def test_a_table_really_made_takes_what_is_counted(material, read, monkeypatch, kind):
     """Every file read is in the counts; processor time is that of the projection, roughly."""
+    monkeypatch.setattr(Notebook, "epochs", 2)
     pipeline = kind(material)
     bench = Bench(material)
     bench.prepare()
@@ -91,10 +92,9 @@ def test_scikit_learn_is_fitted_as_often_as_counted(material, read, monkeypatch)
     assert len(fits) == sum(n for unit, n in counted.items() if unit[0] == "fit") == 15
     ours = Suite(material).table()
     assert ours.keys() - {("chance", "pixels", 2)} == theirs.keys()
-    assert ours["pixel_linear", "pixels", 2] == theirs["pixel_linear", "pixels", 2]
-    for head in ("block_regression", "block_untrained"):
-        row = (head, "shuffled", 2)
-        assert abs(ours[row] - theirs[row]) <= 3 / len(material.contest.test)
+    # scikit-learn stops earlier than we do: single images may differ.
+    for row in set(ours) - {("chance", "pixels", 2), ("small_cnn", "pixels", 2)}:
+        assert abs(ours[row] - theirs[row]) <= 2 / len(material.contest.test), row
 
 
 def test_every_count_has_its_measurement(material):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from benchmarks.timing.cells import Cell
 from benchmarks.timing.material import Material
 from benchmarks.timing.naive import scratch_steps
-from benchmarks.timing.notebook import EPOCHS
+from benchmarks.timing.notebook import Notebook
 
 Unit = tuple[str, str]
 PHASES: dict[str, tuple[str, ...]] = {  # rows of the projected table: the units that they sum
@@ -69,7 +69,7 @@ def _head(material: Material, cell: Cell, pipeline: str) -> Iterator[tuple[Unit,
     at_budget = f"{family}@{cell.labels_per_class}"
     if pipeline == "N0":
         trials = len(cell.taps) * len(cell.decays)
-        yield ("visit", at_budget), EPOCHS * (trials * cell.fold_images + labelled)
+        yield ("visit", at_budget), Notebook.epochs * (trials * cell.fold_images + labelled)
         yield ("pass", family), test
     else:
         yield ("fit", at_budget), cell.fits

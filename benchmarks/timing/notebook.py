@@ -21,7 +21,6 @@ from benchmarks.timing.naive import Naive
 from benchmarks.timing.objectives import soft_by_distances
 from benchmarks.timing.visits import read_rgb, resize, to_lab
 
-EPOCHS = 10  # of a head
 RATE = 3e-4
 
 
@@ -30,6 +29,7 @@ class Notebook(Naive):
 
     name = "N0"
     copies = 2
+    epochs = 10  # of a head
 
     def note(self, step: int, loss: Tensor) -> None:
         """Read the loss and write a line of log, at every step."""
@@ -76,14 +76,14 @@ class Notebook(Naive):
 
     def _train_head(
         self, cell: Cell, model: nn.Module | None, choice: tuple[str, float],
-        fold: tuple[np.ndarray, np.ndarray], *, epochs: int = EPOCHS,
+        fold: tuple[np.ndarray, np.ndarray], *, epochs: int | None = None,
     ) -> tuple[nn.Module, float]:  # fmt: skip
         """A linear layer after its epochs, and its best share of right answers in validation."""
         (ids, y), (tap, decay), (train, held) = cell.labelled, choice, fold
         torch.manual_seed(0)
         layer, best = nn.LazyLinear(int(y.max()) + 1).to(self.device), 0.0
         solver = None
-        for epoch in range(epochs):
+        for epoch in range(epochs or self.epochs):
             train = np.random.default_rng(epoch).permutation(train)
             done = 0
             for batch in self.read(cell.reader, model, ids[train], (tap,)):

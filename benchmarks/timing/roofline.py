@@ -14,7 +14,7 @@ from benchmarks.timing.suite import Suite
 from models.color import as_images
 from models.encoder import resized
 
-# Oganov's network at the size of the photographs, on L -> ab: what issue-sized CPU goals speak of.
+# Oganov's network, on L -> ab at the size of the photographs as they are stored.
 ORIGINAL = [
     "methods=[block_regression]", "scale.block_channels=[32,64,64]", "scale.norm_groups=32",
     "scale.block_pixels=null",
@@ -55,7 +55,7 @@ def original_step(suite: Suite, pictures: UInt8[np.ndarray, "n h w 3"]) -> dict[
     return {"seconds": step, "flops": counted, "precision": training.precision, "batch": size}
 
 
-def share(counted: float, seconds: float, peaks: dict[str, float]) -> dict[str, float]:
+def share(counted: int, seconds: float, peaks: dict[str, float]) -> dict[str, float]:
     """FLOP/s reached, as it is and as shares of the fp32 and bf16 peaks."""
     reached = counted / seconds
     return {"flop_per_second": reached, **{k: reached / peaks[k] for k in ("fp32", "bf16")}}
