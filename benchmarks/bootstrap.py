@@ -20,12 +20,15 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Paired:
-    """Two rows in one run on the same test images: `a` and `b` say which images each got right."""
+    """Two rows in one run on the same test images: `a` and `b` say which images each got right.
+
+    Or they are any measure of each image; then effects are in its unit.
+    """
 
     ids: Int[np.ndarray, " n"]
     labels: Int[np.ndarray, " n"]
-    a: Bool[np.ndarray, " n"]
-    b: Bool[np.ndarray, " n"]
+    a: Bool[np.ndarray, " n"] | Float[np.ndarray, " n"]
+    b: Bool[np.ndarray, " n"] | Float[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)

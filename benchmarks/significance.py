@@ -51,8 +51,26 @@ def compare(
         for cell, runs in _cells(top1, a, b):
             paired = [_paired(run, read_predictions, unseen) for _, run in runs.iterrows()]
             named = dict(zip([*PAIR, *CELL], [*a, *b, *cell], strict=True))
-            found.append(named | _tested(paired, seed=seed, n_resamples=n_resamples))
+            found.append(named | paired_difference(paired, seed=seed, n_resamples=n_resamples))
     return _corrected(pd.DataFrame(found), comparisons, primary)[COLUMNS]
+
+
+def paired_difference(
+    runs: Sequence[Paired], *, seed: int, n_resamples: int = 4000
+) -> dict[str, Any]:
+    """Return effect (a minus b), 95 % interval, p, smallest detectable effect and counts."""
+    found = hierarchical_bootstrap(runs, seed=seed, n_resamples=n_resamples)
+    return {
+        "runs": len(runs),
+        "n_test": max(len(run.ids) for run in runs),
+        "n_classes": len(found.by_class),
+        "effect": found.effect,
+        "low": found.low,
+        "high": found.high,
+        "p": sign_flip_p(found.by_class, seed=seed, run_widening=found.run_widening),
+        # 2.8 standard errors where runs and classes are many; more where the interval is wider.
+        "smallest_detectable": (found.high - found.low) / 2 + POWER * found.se,
+    }
 
 
 def half_widths(
@@ -153,21 +171,6 @@ def _paired(run: pd.Series, read: Read, unseen: Unseen) -> Paired:
     return Paired(
         a["ids"][order_a], a["label"][order_a], a["correct"][order_a], b["correct"][order_b]
     )
-
-
-def _tested(runs: list[Paired], *, seed: int, n_resamples: int) -> dict[str, Any]:
-    found = hierarchical_bootstrap(runs, seed=seed, n_resamples=n_resamples)
-    return {
-        "runs": len(runs),
-        "n_test": max(len(run.ids) for run in runs),
-        "n_classes": len(found.by_class),
-        "effect": found.effect,
-        "low": found.low,
-        "high": found.high,
-        "p": sign_flip_p(found.by_class, seed=seed, run_widening=found.run_widening),
-        # 2.8 standard errors where runs and classes are many; more where the interval is wider.
-        "smallest_detectable": (found.high - found.low) / 2 + POWER * found.se,
-    }
 
 
 def _corrected(

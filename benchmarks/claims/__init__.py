@@ -1,0 +1,1 @@
+"""Questions declared before their runs, and the verdicts that finished runs give."""
