@@ -38,9 +38,7 @@ def mcnemar_p(a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"]) -> float:
     classifiers, and of no other seed.
     """
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(b & ~a))
-    if only_a + only_b == 0:
-        return 1.0
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
+    return min(1.0, 2 * float(stats.binom.cdf(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
 def corrected_t(differences: Float[np.ndarray, " j"], *, n_train: int, n_test: int) -> CorrectedT:
@@ -74,6 +72,7 @@ def probability_of_outperforming(
     n, wins, ties = len(a), int(np.sum(a > b)), int(np.sum(a == b))
     if n == 0 or n != len(b):
         raise ValueError(f"{n} and {len(b)} runs: give pairs")
-    low = stats.binomtest(wins, n).proportion_ci(method="exact").low
-    high = stats.binomtest(wins + ties, n).proportion_ci(method="exact").high
+    low = stats.beta.ppf(0.025, wins, n - wins + 1) if wins else 0.0
+    losses = n - wins - ties
+    high = stats.beta.isf(0.025, n - losses + 1, losses) if losses else 1.0
     return Outperforming((wins + ties / 2) / n, float(low), float(high))

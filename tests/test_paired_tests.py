@@ -21,6 +21,9 @@ def test_mcnemar_by_hand():
     tail = sum(comb(10, i) for i in (8, 9, 10)) / 2**10
     assert mcnemar_p(*pair(8, 2)) == pytest.approx(2 * tail) == pytest.approx(0.109375)
     assert mcnemar_p(*pair(2, 8)) == pytest.approx(0.109375)
+    for only_a, only_b in ((8, 2), (0, 7), (30, 50), (6, 6)):
+        known = stats.binomtest(only_a, only_a + only_b).pvalue
+        assert mcnemar_p(*pair(only_a, only_b)) == pytest.approx(known)
 
 
 def test_mcnemar_looks_at_discordant_images_only():
@@ -68,6 +71,13 @@ def test_outperforming_in_all_runs_has_the_closed_form_of_clopper_and_pearson():
         assert (found.probability, found.high) == (1, 1)
         assert found.low == pytest.approx(0.025 ** (1 / n))
         assert (found.low > 0.5) == (n >= 6)
+
+
+def test_outperforming_interval_is_that_of_scipy():
+    for wins, n in ((3, 10), (0, 4), (4, 4), (19, 30)):
+        found = probability_of_outperforming((np.arange(n) < wins).astype(float), np.full(n, 0.5))
+        known = stats.binomtest(wins, n).proportion_ci(method="exact")
+        assert (found.low, found.high) == pytest.approx((known.low, known.high))
 
 
 def test_only_ties_say_nothing():

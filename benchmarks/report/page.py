@@ -4,7 +4,7 @@ Also writes what the page shows as plain files: table.md, table.csv, comparisons
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from string import Template
@@ -12,11 +12,13 @@ from string import Template
 import pandas as pd
 
 from benchmarks.report.canvas import Figure
+from benchmarks.report.evidence import evidence_tables
 from benchmarks.report.figures import cost_accuracy, label_curves, seen_unseen, tap_scores
 from benchmarks.report.pictures import colorizations, loss_curves
-from benchmarks.report.quality import quality_tables
+from benchmarks.report.quality import differences_table, quality_tables
 from benchmarks.report.render import Table, html_table, markdown, plain, safe_csv
 from benchmarks.report.source import Source, read
+from benchmarks.report.standing import critical_difference_figure
 from benchmarks.report.statements import answer
 from benchmarks.report.tables import flat, print_table, results_table
 from benchmarks.report.taps import taps_tables
@@ -39,12 +41,12 @@ def write(run_dir: Path) -> Path:
         source.rows, source.read_predictions, source.run.get("comparisons", []),
         seed=0, unseen=source.unseen, primary=source.run.get("primary"),
     )  # fmt: skip
-    tables, figures = results(source), drawn(source)
+    tables, figures, further = results(source), drawn(source), further_tables(source)
     texts = {
         "comparisons.csv": safe_csv(comparisons),
         "table.csv": safe_csv(flat(source.rows)),
-        "table.md": table_md(source, comparisons, tables),
-        "report.html": page(source, comparisons, tables, figures),
+        "table.md": table_md(source, comparisons, tables, further),
+        "report.html": page(source, comparisons, tables, figures, further=further),
     }
     for old in (run_dir / "figures").glob("*.png"):
         if old.stem not in figures:
@@ -78,6 +80,16 @@ def results(source: Source) -> list[Table]:
     return [*taps_tables(source.rows, source.run), *shown]
 
 
+def further_tables(source: Source) -> dict[str, list[Table]]:
+    """Return the tables under the declared differences: `evidence` and colorization `quality`."""
+    measured = list(quality_tables(source.quality, source.run.get("quality_notes", [])))
+    tested = differences_table(source)
+    return {
+        "evidence": evidence_tables(source),
+        "quality": [*measured, *([tested] if tested else [])],
+    }
+
+
 def drawn(source: Source) -> dict[str, Figure]:
     """Return the figures that the run's files allow, by name."""
     primary = source.run.get("primary") or {}
@@ -86,7 +98,7 @@ def drawn(source: Source) -> dict[str, Figure]:
     probe = next((name for name in named if name != "pixels"), "linear")
     top1 = source.rows[(source.rows["metric"] == "top1") & (source.rows["task"] == "all")]
     groups: set[str] = set(top1["classes"])
-    made: list[Figure | None] = []
+    made: list[Figure | None] = [critical_difference_figure(source)]
     made += [label_curves(source.rows, classes=c, classifier=probe) for c in GROUPS if c in groups]
     if {"seen", "unseen"} <= groups:
         made.append(seen_unseen(source.rows, classifier=probe))
@@ -101,24 +113,34 @@ def drawn(source: Source) -> dict[str, Figure]:
     return {figure.name: figure for figure in made if figure is not None}
 
 
-def table_md(source: Source, comparisons: pd.DataFrame, tables: list[Table]) -> str:
+def table_md(
+    source: Source,
+    comparisons: pd.DataFrame,
+    tables: list[Table],
+    further: Mapping[str, list[Table]],
+) -> str:
     """Return the tables of the page as Markdown, under the question and the answer."""
     run = source.run
     head = (
         f"## {plain(run.get('title', run.get('name', 'run')))}\n\n{plain(run.get('question', ''))}"
     )
     shown = [*tables, *([comparisons_table(comparisons)] if len(comparisons) else [])]
-    shown += quality_tables(source.quality, source.run.get("quality_notes", []))
+    shown += [table for part in further.values() for table in part]
     body = "\n".join(markdown(table) for table in shown)
     return f"{head}\n\n**{plain(answer(comparisons, run))}**\n\n{body}"
 
 
 def page(
-    source: Source, comparisons: pd.DataFrame, tables: list[Table], figures: dict[str, Figure]
+    source: Source,
+    comparisons: pd.DataFrame,
+    tables: list[Table],
+    figures: dict[str, Figure],
+    *,
+    further: Mapping[str, list[Table]],
 ) -> str:
     """Return the HTML of the report; every text from outside is escaped."""
     run = source.run
-    sections = list(_sections(source, comparisons, tables, figures))
+    sections = list(_sections(source, comparisons, tables, figures, further=further))
     links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in sections)
     bodies = [
         f'<section id="{anchor}"><h2>{escape(title)}</h2>{body}</section>'
@@ -139,7 +161,12 @@ def page(
 
 
 def _sections(
-    source: Source, comparisons: pd.DataFrame, tables: list[Table], figures: dict[str, Figure]
+    source: Source,
+    comparisons: pd.DataFrame,
+    tables: list[Table],
+    figures: dict[str, Figure],
+    *,
+    further: Mapping[str, list[Table]],
 ) -> Iterator[tuple[str, str, str]]:
     """Anchor, heading and HTML of every section that the run has something for."""
     terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(source))
@@ -155,8 +182,14 @@ def _sections(
         )
     if len(comparisons):
         yield "differences", "Differences", html_table(comparisons_table(comparisons))
-    measured = quality_tables(source.quality, source.run.get("quality_notes", []))
-    if html := "".join(map(html_table, measured)):
+    if html := "".join(map(html_table, further["evidence"])):
+        ranks = figures.get("critical_difference")
+        yield (
+            "evidence",
+            "Who can be told apart",
+            html + (_picture(ranks, "narrow") if ranks else ""),
+        )
+    if html := "".join(map(html_table, further["quality"])):
         yield "quality", "Colorizations, measured", html
     for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):
         if name in figures:

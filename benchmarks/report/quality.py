@@ -5,8 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.picture_differences import compare_pictures
 from benchmarks.report.render import Table
-from benchmarks.report.statements import shown_name
+from benchmarks.report.source import Source
+from benchmarks.report.statements import p_text, shown_name
 
 ANNEALED = r".+ T=[\d.e-]+"  # names of rows at a temperature of their own
 REFERENCES = ("truth", "gray", "random_colours")
@@ -49,6 +51,41 @@ def quality_tables(quality: pd.DataFrame, notes: list[str]) -> Iterator[Table]:
             title = f"Colorizations of {classes} classes by temperature T"
             meaning = "T sharpens the predicted classes: at 1 their mean is shown, at 0 their mode"
             yield _table(part, title, [meaning, *notes])
+
+
+def differences_table(source: Source) -> Table | None:
+    """Return the tested differences of the declared comparisons' methods, if both were measured."""
+    declared = source.run.get("comparisons", [])
+    found = compare_pictures(
+        source.quality, source.read_quality, declared, seed=0, unseen=source.unseen
+    )
+    if not len(found):
+        return None
+    body = tuple(
+        (
+            row["a_method"],
+            row["b_method"],
+            row["classes"],
+            COLUMNS[row["metric"]][0],
+            *(_signed(row[name], row["metric"]) for name in ("effect", "low", "high")),
+            p_text(row["p_holm"]).removeprefix("p ").removeprefix("= "),
+            f"{row['runs']}",
+        )
+        for row in found.to_dict("records")
+    )
+    note = (
+        "A - B in the measure's unit, with its 95 % interval from a bootstrap over runs, classes "
+        "and pictures; p: sign flips of whole classes after Holm over all of this table. With one "
+        "run, nothing is known of other seeds."
+    )
+    header = ("A", "B", "classes", "measure", "A - B", "low", "high", "p (Holm)", "runs")
+    rules = frozenset(i for i in range(1, len(body)) if body[i][:2] != body[i - 1][:2])
+    return Table("Differences between colorizations", header, body, note, rules=rules, n_names=4)
+
+
+def _signed(value: float, metric: str) -> str:
+    _, factor, decimals, _ = COLUMNS[metric]
+    return f"{factor * value:+.{max(2, decimals)}f}".replace("-", "\u2212")
 
 
 def _table(rows: pd.DataFrame, title: str, notes: list[str]) -> Table:

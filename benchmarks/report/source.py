@@ -29,6 +29,7 @@ class Source:
     quality: pd.DataFrame
     examples: dict[str, np.ndarray]
     read_predictions: Read
+    read_quality: Read
     unseen: Unseen
 
 
@@ -55,6 +56,7 @@ def read(run_dir: Path) -> Source:
         quality=_table(run_dir / "quality.csv"),
         examples=_arrays(run_dir / "examples.npz"),
         read_predictions=read_predictions,
+        read_quality=_reader(run_dir / "quality"),
         unseen=unseen,
     )
 
@@ -92,7 +94,7 @@ def _reader(folder: Path) -> Callable[[str], Mapping[str, np.ndarray]]:
         path = folder / f"{key}.npz"
         if not re.fullmatch(r"\w[\w.-]*", key) or not path.is_file():
             raise IntegrityError(
-                f"rows.csv names a record without predictions: {key!r}",
+                f"a table names a record without {folder.name}: {key!r}",
                 "rerun the experiment: finished records are reused",
             )
         return _arrays(path)
