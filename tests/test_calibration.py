@@ -142,7 +142,7 @@ WORLDS = {
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_primary_test_of_a_null_and_its_power_at_the_detectable_effect(world):
-    """200 experiments each, 20 classes of 20 images: power is 80 to 90 %, give or take 2.5 errors."""
+    """200 experiments each, 20 classes of 20 images; power is 80 to 90 %, within 2.5 errors."""
     how, rng, n = dict(WORLDS[world]), np.random.default_rng(6), 200
     runs, classes = how.pop("runs"), how["classes"]
     null = correctness(rng, (n, runs, 20), **how)

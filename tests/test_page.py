@@ -66,7 +66,7 @@ def test_every_promised_file_is_written_and_nothing_else_is_left(finished):
     figures = {Path(name).stem for name in names if name.startswith("figures")}
     assert figures == {
         *("labels_all", "labels_seen", "labels_unseen", "seen_unseen", "cost", "losses"),
-        *("colorizations", "taps"),
+        *("colorizations", "taps", "critical_difference"),
     }
 
 
@@ -121,7 +121,7 @@ def test_page_is_accessible_in_its_structure(finished):
     anchors = {a["href"][1:] for tag, a in reader.tags if tag == "a"}
     assert anchors <= {a["id"] for _, a in reader.tags if "id" in a}
     tags = [tag for tag, _ in reader.tags]
-    assert tags.count("caption") == tags.count("table") == 6
+    assert tags.count("caption") == tags.count("table") == 9
 
 
 def test_answer_and_validity_are_on_the_page(finished):
@@ -162,9 +162,9 @@ def test_optional_files_may_be_missing(tmp_path, fake_run):
     folder = fake_run(tmp_path / "demo", folds=(0,))
     for name in ("history.csv", "cost.csv", "selection.csv", "examples.npz", "config.yaml"):
         (folder / name).unlink()
-    start = time.perf_counter()
+    start = time.process_time()  # not what else the machine does
     page.write(folder)
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "one run, so nothing is known of other seeds" in text
     assert "half of the 95 % bootstrap interval" in text

@@ -1,9 +1,11 @@
 """Tables of colorization quality: who stands where, what is best, what a reader must know."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.report.quality import quality_tables
+from benchmarks.report.quality import differences_table, quality_tables
+from benchmarks.report.source import read
 
 VALUES = {  # method: (ab_mae, psnr, share recognised, ms)
     "pix2pix": (9.0, 21.0, 0.25, 3.0),
@@ -89,3 +91,21 @@ def test_temperatures_have_tables_of_their_own(quality):
 
 def test_without_rows_there_is_no_table():
     assert list(quality_tables(pd.DataFrame(), [])) == []
+
+
+def test_differences_are_shown_in_the_measures_units(tmp_path, fake_run):
+    source = read(fake_run(tmp_path / "demo", folds=(0,)))
+    assert differences_table(source) is None
+    records, rows = {}, []
+    labels = np.repeat(np.arange(20), 5)
+    for method, worse in (("splitbrain_cl", 0.0), ("small_resnet", 1.5)):
+        values = 9 + worse + np.random.default_rng(len(records)).normal(0, 0.1, 100)
+        records[method] = {"ids": np.arange(100), "label": labels, "ab_mae": values}
+        seen = ~np.isin(labels, source.unseen[0])
+        rows.append({"method": method, "fold": 0, "seed": 0, "classes": "seen", "metric": "ab_mae",
+                     "value": values[seen].mean(), "key": method})  # fmt: skip
+    measured = {"quality": pd.DataFrame(rows), "read_quality": records.__getitem__}
+    table = differences_table(type(source)(**{**vars(source), **measured}))
+    (row,) = table.rows
+    assert row[:4] == ("splitbrain_cl", "small_resnet", "seen", "ab MAE ↓")
+    assert row[4].startswith("\u22121.") and row[7] == "< 0.001" and row[8] == "1"

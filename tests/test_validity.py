@@ -27,7 +27,7 @@ def source(**run):
                          "label_free": False, "precision": "bf16"})  # fmt: skip
     return Source(
         rows=rows, config="", history=pd.DataFrame(), cost=cost, selection=pd.DataFrame(),
-        quality=pd.DataFrame(),
+        quality=pd.DataFrame(), read_quality=lambda key: {},
         examples={"class_names": np.array(["a", "b", "c"])}, unseen={0: [3]},
         read_predictions=lambda key: {"label": LABELS, "predicted": predicted},
         run={"comparisons": [[["net", "linear"], ["raw", "pixels"]]], "classes": {"all": 4},

@@ -8,7 +8,7 @@ from benchmarks.paired_tests import corrected_t, mcnemar_p, probability_of_outpe
 from benchmarks.report.render import Table
 from benchmarks.report.savings import matched, of_handle, saved_labels
 from benchmarks.report.source import HANDLE, Source
-from benchmarks.report.standing import places_table, primary_rows
+from benchmarks.report.standing import places_table, primary_rows, undecidable
 from benchmarks.report.statements import p_text, points
 from benchmarks.significance import RUN
 from benchmarks.variance import variance_components
@@ -33,7 +33,7 @@ def other_tests(source: Source) -> Table | None:
         first, second = (matched(run, side, source)["correct"] for side in "ab")
         name = f"exact McNemar, fold {run['fold']}, seed {run['seed']}, draw {run['draw']}"
         effect = points(float(first.mean() - second.mean()))
-        body.append((name, "other images, these classes", effect, p_text(mcnemar_p(first, second))))
+        body.append((name, "other images, these classes", effect, _p(mcnemar_p(first, second))))
     by_run = both.groupby(["fold", "seed"])[["value_a", "value_b"]].mean()
     by_fold = by_run.groupby("fold").mean()
     counts = source.run.get("classes", {})
@@ -41,7 +41,7 @@ def other_tests(source: Source) -> Table | None:
         differences = (by_fold["value_a"] - by_fold["value_b"]).to_numpy()
         t = corrected_t(differences, n_train=counts["seen"], n_test=counts["unseen"])
         span = f"{points(t.mean)} ({points(t.low)} to {points(t.high)})"
-        body.append((f"corrected t, {len(by_fold)} folds", "other folds", span, p_text(t.p)))
+        body.append((f"corrected t, {len(by_fold)} folds", "other folds", span, _p(t.p)))
     if len(by_run) > 1:
         won = probability_of_outperforming(*(by_run[f"value_{s}"].to_numpy() for s in "ab"))
         span = f"{won.probability:.2f} ({won.low:.2f} to {won.high:.2f})"
@@ -49,13 +49,14 @@ def other_tests(source: Source) -> Table | None:
         body.append((name, "other folds and seeds, this test set", span, "-"))
     if not body:
         return None
+    few = f" {why}." if (why := undecidable(source)) else ""
     one = "" if len(by_run) > 1 else " One run: folds and seeds cannot be tested."
     caption = (
         "Each answers a narrower question than the bootstrap over runs, classes and images; none "
         "is corrected for the others. Corrected t: Nadeau and Bengio, test to training classes; "
-        f"a probability's interval needs 6 runs to exclude one half.{one}"
+        f"a probability's interval needs 6 runs to exclude one half.{one}{few}"
     )
-    title = f"Other tests of the primary comparison, {' · '.join(a)} against {' · '.join(b)}"
+    title = f"The primary comparison by other tests: {' · '.join(a)} against {' · '.join(b)}"
     return Table(title, ("test", "speaks of", "A - B", "p"), tuple(body), caption)
 
 
@@ -88,6 +89,10 @@ def _primary_pair(source: Source) -> tuple[tuple[str, str], tuple[str, str]] | N
     return (tuple(pairs[0][0]), tuple(pairs[0][1])) if pairs else None
 
 
+def _p(p: float) -> str:
+    return p_text(p).removeprefix("p ").removeprefix("= ")
+
+
 def _middle(part: pd.DataFrame) -> str:
     """The interquartile mean with its interval, where every fold has two runs or more."""
     strata = [of.to_numpy() * 100 for _, of in part.groupby("fold")["value"]]
@@ -107,4 +112,4 @@ def _over_runs(rows: pd.DataFrame) -> str:
     if len(scores) < 2 or scores.shape[1] < 3:
         return ""
     test = friedman(scores.to_numpy(), seed=0)
-    return f" Friedman over {len(scores)} runs: {p_text(test.p)}."
+    return f" Friedman over {len(scores)} runs on this test set: {p_text(test.p)}."

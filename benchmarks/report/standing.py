@@ -1,5 +1,6 @@
 """Who can be told apart: places by the paired test, and ranks with their critical difference."""
 
+import math
 from functools import lru_cache
 from itertools import combinations
 
@@ -50,7 +51,7 @@ def places_table(source: Source) -> Table | None:
     """Return every entrant's range of places at the primary endpoint, all pairs being tested."""
     rows = primary_rows(source)
     handles = [tuple(h) for h in rows[HANDLE].drop_duplicates().itertuples(index=False)]
-    if not 2 <= len(handles) <= MOST:
+    if not 2 <= len(handles) <= MOST or undecidable(source):
         return None
     tested = compare(
         rows, _remembered(source.read_predictions), list(combinations(handles, 2)),
@@ -84,6 +85,24 @@ def places_table(source: Source) -> Table | None:
     header = ("method", "classifier", "place", "top-1", "lead")
     first = frozenset((i, 2) for i, row in enumerate(found["first"]) if row == 1)
     return Table(f"Places {setting}", header, body, caption, first)
+
+
+def undecidable(source: Source) -> str:
+    """Return why no place could be given, in a sentence; nothing where some could.
+
+    Flips of c classes give no p below 2 ** (1 - c), which Holm multiplies by the number of pairs.
+    """
+    rows = primary_rows(source)
+    groups = [part for _, part in rows.groupby(HANDLE)]
+    if len(groups) < 2:
+        return ""
+    n_pairs, n_classes = math.comb(len(groups), 2), len(class_scores(groups[0], source))
+    if n_pairs * 2.0 ** (1 - n_classes) <= 0.05:
+        return ""
+    return (
+        f"No places: {n_classes} test classes are too few to tell any two of {len(groups)} "
+        f"entrants apart after Holm over {n_pairs} pairs"
+    )
 
 
 def critical_difference_figure(source: Source) -> Figure | None:
