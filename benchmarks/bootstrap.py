@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
+from benchmarks.levels import Contrast, Levels, levels, union
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -46,20 +48,6 @@ class Estimate:
     by_class: Float[np.ndarray, " c"]
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What classes and images add to the effect's deviation, and the variances of three levels.
-
-    `estimated` and `freedom` say what was measured to get them, with how many degrees of freedom.
-    """
-
-    classes: Float[np.ndarray, " c"]
-    images: list[Float[np.ndarray, " k"]]
-    variances: Float[np.ndarray, " 3"]
-    estimated: Float[np.ndarray, " 3"]
-    freedom: Float[np.ndarray, " 3"]
-
-
 def hierarchical_bootstrap(
     runs: Sequence[Paired], *, seed: int, n_resamples: int = 4000
 ) -> Estimate:
@@ -70,9 +58,24 @@ def hierarchical_bootstrap(
     Simulated coverage is 92 to 98 %; two or three runs that differ by much more than classes and
     images explain give about 88 %: too few to know their spread.
     """
-    columns, labels = _union(runs)
-    shares = [(run.a.astype(float) - run.b) / len(run.ids) for run in runs]
-    parts, rng = _parts(shares, columns, labels), np.random.default_rng(seed)
+    differences = [
+        Contrast(
+            run.ids, run.labels, run.a.astype(float) - run.b, np.full(len(run.a), 1 / len(run.a))
+        )
+        for run in runs
+    ]
+    return contrast_bootstrap(differences, seed=seed, n_resamples=n_resamples)
+
+
+def contrast_bootstrap(runs: Sequence[Contrast], *, seed: int, n_resamples: int = 4000) -> Estimate:
+    """Return the mean over runs of each run's contrast, with its 95 % interval.
+
+    As above; the two groups' classes are resampled apart, and a class that is in one group in
+    some runs and in the other in others is compared with itself.
+    """
+    columns, labels = union(runs)
+    shares = [run.weight * run.value for run in runs]
+    parts, rng = levels(runs, columns, labels), np.random.default_rng(seed)
     deviations = rng.normal(0, np.sqrt(parts.variances[0]), n_resamples)
     deviations += _redraw(parts.classes, parts.variances[1], n_resamples, rng)
     for of_class in parts.images:
@@ -99,55 +102,6 @@ def interval(
     return hierarchical_bootstrap([run], seed=seed, n_resamples=n_resamples)
 
 
-def _union(runs: Sequence[Paired]) -> tuple[list[np.ndarray], np.ndarray]:
-    """The position of every run's images among all images, and the class index of those."""
-    ids, first = np.unique(np.concatenate([run.ids for run in runs]), return_index=True)
-    classes = np.concatenate([run.labels for run in runs])[first]
-    labels = np.unique(classes, return_inverse=True)[1]
-    return [np.searchsorted(ids, run.ids) for run in runs], labels
-
-
-def _parts(shares: list[np.ndarray], columns: list[np.ndarray], labels: np.ndarray) -> _Parts:
-    n_runs, sizes = len(shares), np.bincount(labels)
-    n_classes = len(sizes)
-    means = np.array([share.sum() for share in shares])
-    images, member = np.zeros(len(labels)), np.zeros((n_runs, n_classes), bool)
-    centred = np.zeros((n_runs, n_classes))
-    for r, (share, column) in enumerate(zip(shares, columns, strict=True)):
-        rest = share - means[r] / len(share)
-        images[column] += rest / n_runs
-        centred[r] = np.bincount(labels[column], rest, n_classes)
-        member[r, labels[column]] = True
-    classes = centred.mean(0)
-    images -= (classes / sizes)[labels]
-    # Each run's mean was subtracted, so a class lost the share of itself that is in that mean.
-    lost = float(((member / member.sum(1, keepdims=True)).sum(0) / member.sum(0)).sum())
-    unbias = n_classes / (n_classes - lost) if n_classes - lost > 1e-9 else 0.0
-    image_variance = float((images**2).sum())
-    class_variance = max(0.0, unbias * float((classes**2).sum()) - image_variance)
-    explained = _explained(unbias * centred @ centred.T)
-    observed = float(means.var(ddof=1)) / n_runs if n_runs > 1 else 0.0
-    run_variance = max(0.0, observed - explained)
-    # The class variance was measured together with that of images, with the classes' freedom.
-    both = class_variance + image_variance
-    seen = [both, 0.0] if class_variance > 0 else [0.0, both]
-    return _Parts(
-        classes,
-        [images[labels == c] for c in range(n_classes)],
-        np.array([run_variance, class_variance, image_variance]),
-        np.array([run_variance, *seen]),
-        np.maximum(1.0, [n_runs - 1, n_classes - lost, len(labels) - n_classes]),
-    )
-
-
-def _explained(between_runs: np.ndarray) -> float:
-    """The variance of the mean over runs that their classes and images explain already."""
-    n_runs = len(between_runs)
-    if n_runs == 1:
-        return 0.0
-    return float(np.trace(between_runs) - between_runs.sum() / n_runs) / (n_runs - 1) / n_runs
-
-
 def _redraw(parts: np.ndarray, variance: float, size: int, rng: np.random.Generator) -> np.ndarray:
     """Bootstrap sums of centred parts, scaled to have the variance given."""
     raw, n_parts = float((parts**2).sum()), len(parts)
@@ -167,16 +121,16 @@ def _redraw_images(parts: np.ndarray, size: int, rng: np.random.Generator) -> np
     return rng.multinomial(len(parts), counts / len(parts), size) @ parts[first]
 
 
-def _t_over_z(parts: _Parts, levels: np.ndarray) -> float:
-    """How much wider Student's t is than the normal for the variances of the levels marked 1."""
-    total = float((parts.variances * levels).sum())
+def _t_over_z(parts: Levels, counted: np.ndarray) -> float:
+    """How much wider Student's t is than the normal for the variances of the levels `counted`."""
+    total = float((parts.variances * counted).sum())
     if total == 0:
         return 1.0
-    effective = total**2 / float(((parts.estimated * levels) ** 2 / parts.freedom).sum())
+    effective = total**2 / float(((parts.estimated * counted) ** 2 / parts.freedom).sum())
     return float(stats.t.ppf(0.975, max(1.0, effective)) / stats.norm.ppf(0.975))
 
 
-def _run_widening(parts: _Parts) -> float:
+def _run_widening(parts: Levels) -> float:
     below = np.array([0.0, 1.0, 1.0])
     rest = float((parts.variances * below).sum())
     if rest == 0:

@@ -7,17 +7,18 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
+from benchmarks.controls import lacking
 from benchmarks.errors import ConfigError
 
 LISTS = ("budgets", "folds", "seeds", "tasks")
 WHOLE = {  # whole numbers, or lists of them, and the least that they may be
     "budgets": 1, "folds": 0, "seeds": 0, "draws": 1, "max_features": 1, "data.size": 8,
     "selection.folds": 1, "scale.steps": 1, "scale.max_epochs": 1, "scale.trials": 1,
-    "pretrain.batch_size": 1,
+    "pretrain.batch_size": 1, "way_matched.draws": 1,
 }  # fmt: skip
 CHOICES = {
     "device": ("auto", "cpu", "cuda"),
-    "tasks": ("all", "seen", "unseen"),
+    "tasks": ("all", "seen", "unseen", "way_matched"),
     "scale.precision": ("32", "bf16"),
 }
 
@@ -48,6 +49,27 @@ def check(config: DictConfig) -> None:
             )
     for owner in (config, *config.methods.values()):
         _check_recipe(owner.get("pretrain") or {})
+    _check_controls(config)
+
+
+def _check_controls(config: DictConfig) -> None:
+    """Mandatory controls, and whether what the others are made for competes."""
+    missing = ", ".join(lacking(config))
+    if missing and not config.exploratory:
+        raise ConfigError(
+            f"controls are missing: {missing}",
+            "add them to methods, probes or baselines, or give exploratory=true: the page says it",
+        )
+    for name in config.exposure:
+        _check_choice("exposure", name, list(config.methods))
+    if "way_matched" not in config.tasks:
+        return
+    if "unseen" not in config.tasks:
+        raise ConfigError(
+            "tasks has way_matched and nothing to match", "add unseen to tasks, or leave both out"
+        )
+    for name in config.way_matched.classifiers:
+        _check_choice("way_matched.classifiers", name, [*config.probes, "pixels"])
 
 
 def _values(config: DictConfig, key: str) -> list[Any]:

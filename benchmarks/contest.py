@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Int64
 
 from benchmarks.data import ImageStore
+from benchmarks.draws import generator
 from benchmarks.errors import ConfigError, IntegrityError
 from benchmarks.splits import Split, label_budget
 from benchmarks.store import Store
 
+WAY_MATCHED = "way_matched"
 HIDDEN = -1  # stands for a test label wherever the lock is not
 
 
@@ -53,19 +55,27 @@ class TestLock:
 class Contest:
     """A task within a round: its classes, pool and test images; test labels are locked away.
 
-    Raises DataError at once, before anything is trained, if a class cannot fill the largest budget.
+    The task `way_matched` has as many seen classes as are unseen, at random by `draw`: the same
+    chance level. Raises DataError at once, before anything is trained, if a class cannot fill the
+    largest budget.
     """
 
-    def __init__(self, round_: Round, task: str, *, largest_budget: int = 1) -> None:
+    def __init__(
+        self, round_: Round, task: str, *, largest_budget: int = 1, draw: int | None = None
+    ) -> None:
         split, labels = round_.split, round_.images.labels
         both = np.union1d(split.seen, split.unseen)
         groups = {"all": both, "seen": split.seen, "unseen": split.unseen}
-        if task not in groups:
-            raise ConfigError(f"task {task} does not exist", f"known: {', '.join(groups)}")
-        if not len(groups[task]):
-            raise ConfigError(f"this split has no {task} classes", "choose another task or split")
-        self.round, self.task, self.classes = round_, task, groups[task]
-        shown = groups if task == "all" else {task: groups[task]}
+        if task == WAY_MATCHED:
+            groups["seen"] = _as_many_seen(round_, draw or 0)
+        group = "seen" if task == WAY_MATCHED else task
+        if group not in groups:
+            known = ", ".join([*groups, WAY_MATCHED])
+            raise ConfigError(f"task {task} does not exist", f"known: {known}")
+        if not len(groups[group]):
+            raise ConfigError(f"this split has no {group} classes", "choose another task or split")
+        self.round, self.task, self.classes, self.draw = round_, task, groups[group], draw
+        shown = groups if task == "all" else {group: groups[group]}
         self.groups = {name: classes for name, classes in shown.items() if len(classes)}
         self.pool = split.pool[np.isin(labels[split.pool], self.classes)]
         self.test = split.test[np.isin(labels[split.test], self.classes)]
@@ -94,3 +104,15 @@ class Contest:
         if not np.isin(labels, self.classes).all():
             raise IntegrityError("a hidden or foreign label was used", "report this as a bug")
         return np.searchsorted(self.classes, labels)
+
+
+def _as_many_seen(round_: Round, draw: int) -> Int64[np.ndarray, " c"]:
+    """Seen classes, as many as are unseen, at random by seed, fold and `draw`."""
+    seen, n_classes = round_.split.seen, len(round_.split.unseen)
+    if not 0 < n_classes <= len(seen):
+        raise ConfigError(
+            f"{len(seen)} seen classes cannot match {n_classes} unseen ones",
+            "take way_matched out of tasks, or hold out fewer classes",
+        )
+    drawn = generator(round_.seed, "way-matched classes", round_.fold, draw)
+    return np.sort(drawn.choice(seen, n_classes, replace=False))

@@ -15,6 +15,7 @@ from benchmarks.batches import Batches
 from benchmarks.contest import Round
 from benchmarks.encoder_record import write_record
 from benchmarks.errors import ConfigError
+from benchmarks.exposure import trained_split
 from benchmarks.latents import Latents, choose_arithmetic, extract_latents
 from benchmarks.precision import Arithmetic, remembered
 from benchmarks.pretext_labels import pretext_labels
@@ -35,13 +36,15 @@ READ_BY = ["benchmarks/latents.py", "benchmarks/precision.py"]
 class MethodEncoder:
     """What `method` learns from the pretrain split; nothing is computed before it is asked for.
 
-    A method with `start: {NAME: METHOD}` begins with what METHOD has learned.
+    A method with `start: {NAME: METHOD}` begins with what METHOD has learned; one with `exposed`
+    sees other images, of all classes (`split`), and is probed on those of the round all the same.
     """
 
     def __init__(
         self, name: str, method: Any, at: Round, *, recipe: Mapping[str, Any], max_features: int
     ) -> None:
         self.name, self.method, self.at, self.max_features = name, method, at, max_features
+        self.split = trained_split(method, at)
         self.recipe = Recipe(**{**plain(recipe), **plain(method.get("pretrain", {}))})
         self.start: MethodEncoder | None = None
         for first, definition in method.get("start", {}).items():
@@ -56,7 +59,7 @@ class MethodEncoder:
             recipe=dataclasses.asdict(self.recipe),
             start=self.start and self.start.key,
             data=at.images.fingerprint,
-            split=at.split.manifest_hash,
+            split=self.split.manifest_hash,
             seed=at.seed,
             device=at.device,
             code=code_hash("models", *TRAINED_BY),
@@ -198,14 +201,16 @@ class MethodEncoder:
             start_from(model, load_file(self.start.folder / "encoder.safetensors"))
         batches = Batches(
             self.at.images.images,
-            self.at.split.pretrain,
+            self.split.pretrain,
             size=self.recipe.batch_size,
             seed=self.at.seed,
             n_draws=pretext.n_draws,
             flip=self.recipe.flip,
             device=self.at.device,
             pixels=self.pixels,
-            labels=pretext_labels(getattr(pretext, "labels", None), self.at),
+            labels=pretext_labels(
+                getattr(pretext, "labels", None), dataclasses.replace(self.at, split=self.split)
+            ),
         )
         if self.at.device == "cuda":
             torch.cuda.reset_peak_memory_stats()

@@ -84,6 +84,11 @@ def assemble(
         unseen=np.sort(unseen),
         dropped=np.setdiff1d(np.flatnonzero(~is_test), kept),
     )
+    return sealed(split, hashes)
+
+
+def sealed(split: Split, hashes: Hashes) -> Split:
+    """The split with the hash of its manifest."""
     digest = hashlib.sha256(manifest(split, hashes).encode()).hexdigest()
     return replace(split, manifest_hash=digest)
 

@@ -16,8 +16,8 @@ from benchmarks.command import command
 
 def run(cfg: Any, folder: Path, command_line: str) -> Path:
     """Compute what the experiment `cfg` still lacks in `folder`; the path of its report."""
-    from benchmarks import run_folder, splits
-    from benchmarks.contest import Contest, Round
+    from benchmarks import run_folder, splits, tasks
+    from benchmarks.contest import Round
     from benchmarks.data import load_images
     from benchmarks.encoders import MethodEncoder
     from benchmarks.entrants import entrants
@@ -40,7 +40,9 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
         splits.audit(split, images.labels, images.hashes)
         at = Round(images, split, fold, seed, store, cfg.device)
         rounds.append(at)
-        contests = [Contest(at, task, largest_budget=max(cfg.budgets)) for task in cfg.tasks]
+        contests = tasks.contests(
+            at, cfg.tasks, way_matched_draws=cfg.way_matched.draws, largest_budget=max(cfg.budgets)
+        )
 
         # Pretrain on pixels of seen classes, freeze, and take the latents of pool and test once.
         methods = [
@@ -51,7 +53,10 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
 
         # Probes and baselines meet the same labels. Selection sees the pool; then the test opens.
         field = entrants(methods, cfg.probes, cfg.baselines, images)
-        cells = list(product(field, contests, cfg.budgets, range(cfg.draws)))
+        cells = tasks.cells(
+            field, contests, budgets=cfg.budgets, draws=cfg.draws,
+            way_matched_classifiers=cfg.way_matched.classifiers,
+        )  # fmt: skip
         with Meter(f"score fold {fold} seed {seed}", len(cells), "cells") as meter:
             for entrant, contest, budget, draw in cells:
                 how = {"labels_per_class": budget, "draw": draw}

@@ -107,7 +107,8 @@ def score(
             if entrant.shuffle:
                 y = generator(at.seed, "shuffled labels", draw).permutation(y)
             _measure(entrant, contest, (ids, y), folder, selection=selection)
-    return _rows(cell, key, at.store.path("rows", key))
+    shown = {**cell, "ways": len(contest.classes)}
+    return _rows(shown, key, at.store.path("rows", key))
 
 
 def _measure(

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmarks.checks import check
+from benchmarks.controls import PARTS, add_exposed, lacking
 from benchmarks.errors import ConfigError, ResourceError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,9 @@ def load_config(overrides: list[str]) -> DictConfig:
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             config = compose("config", overrides=overrides)
         _drop_unchosen(config)
+        add_exposed(config, asked=any(o.startswith("exposure=") for o in overrides))
+        if any(o.startswith(PARTS) for o in overrides) and lacking(config):
+            config.exploratory = True  # a part of an experiment, and the page says so
         targets = list(_targets(config))
     except MissingConfigException as error:
         raise _unknown_option(error) from None

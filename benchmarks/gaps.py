@@ -1,0 +1,188 @@
+"""Seen minus unseen classes, from rows and predictions alone: three ways to ask for the cause.
+
+At equal ways (a head of as many seen classes as are unseen), within a class (folds in which it was
+seen against folds in which it was not), and less the gap of a twin pretrained on all classes.
+Intervals are those of `benchmarks.bootstrap`. All values are fractions.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.bootstrap import contrast_bootstrap
+from benchmarks.contest import WAY_MATCHED
+from benchmarks.controls import EXPOSED
+from benchmarks.levels import Contrast
+from benchmarks.significance import Read, Unseen
+
+ROW = ["method", "classifier"]
+RUN = ["fold", "seed", "draw"]
+ESTIMATE = ["seen", "unseen", "effect", "low", "high", "runs"]
+Record = Mapping[str, np.ndarray]
+
+
+def way_matched_gaps(rows: pd.DataFrame, read: Read, *, seed: int) -> pd.DataFrame:
+    """Return per method and classifier the gap between seen and unseen classes at equal ways.
+
+    Columns: method, classifier, `ways`, `draws` of seen classes, then ESTIMATE. A run is a fold
+    and seed; its draws are averaged.
+    """
+    found = []
+    top1 = rows[rows["metric"] == "top1"]
+    for names, part in top1[top1["task"].isin([WAY_MATCHED, "unseen"])].groupby(ROW, sort=False):
+        contrasts, ways, draws = [], set(), 0
+        for _, run in part.groupby(["fold", "seed"]):
+            seen, unseen = (run[run["task"] == task] for task in (WAY_MATCHED, "unseen"))
+            if len(seen) and len(unseen):
+                sides = [[read(key) for key in side["key"]] for side in (seen, unseen)]
+                contrasts.append(_between(*sides))
+                ways |= set(run["ways"])
+                draws = max(draws, len(seen))
+        if contrasts:
+            shown = "/".join(f"{n:g}" for n in sorted(ways))
+            named = dict(zip(ROW, names, strict=True)) | {"ways": shown, "draws": draws}
+            found.append(named | _estimate(contrasts, seed=seed))
+    return pd.DataFrame(found, columns=[*ROW, "ways", "draws", *ESTIMATE])
+
+
+def exposure_gaps(rows: pd.DataFrame, read: Read, unseen: Unseen, *, seed: int) -> pd.DataFrame:
+    """Return a method's gap, its exposed twin's, and the difference of the two.
+
+    Columns: method, classifier, `gap` and `gap_exposed` with `low` and `high` of each, then
+    ESTIMATE of the difference: what seeing a class's images brings beyond their amount.
+    """
+    found = []
+    whole = _whole(rows)
+    twins = whole[whole["method"].str.endswith(EXPOSED)]
+    twins = twins.assign(method=twins["method"].str.removesuffix(EXPOSED))
+    both = whole.merge(twins, on=[*ROW, *RUN], suffixes=("", "_exposed"))
+    for names, part in both.groupby(ROW, sort=False):
+        own, exposed = (
+            [
+                _groups(read(key), unseen[int(fold)])
+                for key, fold in zip(part[column], part["fold"], strict=True)
+            ]
+            for column in ("key", "key_exposed")
+        )
+        difference = [
+            Contrast(a.ids, a.labels, a.value - b.value, a.weight)
+            for a, b in zip(own, exposed, strict=True)
+        ]
+        line: dict[str, Any] = dict(zip(ROW, names, strict=True))
+        for name, contrasts in (("gap", own), ("gap_exposed", exposed)):
+            made = _estimate(contrasts, seed=seed)
+            line |= {name: made["effect"], f"{name}_low": made["low"], f"{name}_high": made["high"]}
+        found.append(line | _estimate(difference, seed=seed))
+    gaps = [f"{name}{end}" for name in ("gap", "gap_exposed") for end in ("", "_low", "_high")]
+    return pd.DataFrame(found, columns=[*ROW, *gaps, *ESTIMATE])
+
+
+def within_class_gaps(
+    rows: pd.DataFrame, read: Read, unseen: Unseen, *, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the gap within classes by method and classifier, and its parts by class.
+
+    Only classes that were seen in one fold and unseen in another count; where there are none, both
+    tables are empty. The first has `n_classes` and ESTIMATE, the second `label`, `seen`, `unseen`.
+    """
+    summary, parts = [], []
+    for names, part in _whole(rows).groupby(ROW, sort=False):
+        runs = [(read(row["key"]), unseen[int(row["fold"])]) for _, row in part.iterrows()]
+        by_class = _by_class(runs)
+        if not len(by_class):
+            continue
+        named = dict(zip(ROW, names, strict=True))
+        made = _estimate(list(_paired(runs, by_class)), seed=seed)
+        summary.append(named | {"n_classes": len(by_class)} | made)
+        parts.append(by_class.assign(**named))
+    columns = [*ROW, "label", "seen", "unseen"]
+    table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    return pd.DataFrame(summary, columns=[*ROW, "n_classes", *ESTIMATE]), table
+
+
+def _whole(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the records in which a head tells all classes apart."""
+    is_whole = (rows["metric"] == "top1") & (rows["task"] == "all") & (rows["classes"] == "all")
+    return rows[is_whole]
+
+
+def _estimate(contrasts: Sequence[Contrast], *, seed: int) -> dict[str, Any]:
+    found = contrast_bootstrap(contrasts, seed=seed)
+    sides = [
+        np.mean(
+            [abs(side) * run.weight @ run.value for run, side in zip(contrasts, of, strict=True)]
+        )
+        for of in ([run.weight > 0 for run in contrasts], [run.weight < 0 for run in contrasts])
+    ]
+    return {
+        "seen": float(sides[0]), "unseen": -float(sides[1]), "effect": found.effect,
+        "low": found.low, "high": found.high, "runs": len(contrasts),
+    }  # fmt: skip
+
+
+def _right(record: Record) -> np.ndarray:
+    return (record["label"] == record["predicted"]).astype(float)
+
+
+def _groups(record: Record, unseen: Sequence[int]) -> Contrast:
+    """Seen minus unseen classes within one record; its images sorted by id."""
+    order = np.argsort(record["ids"])
+    hidden = np.isin(record["label"], list(unseen))[order]
+    weight = np.where(hidden, -1 / max(1, hidden.sum()), 1 / max(1, (~hidden).sum()))
+    return Contrast(record["ids"][order], record["label"][order], _right(record)[order], weight)
+
+
+def _between(seen: Sequence[Record], unseen: Sequence[Record]) -> Contrast:
+    """Records of seen tasks minus records of unseen ones, each side averaged over its records."""
+    weights = [
+        np.full(len(record["ids"]), sign / len(side) / len(record["ids"]))
+        for side, sign in ((seen, 1), (unseen, -1))
+        for record in side
+    ]
+    records = [*seen, *unseen]
+    every, right, weight = (
+        np.concatenate(arrays)
+        for arrays in ([r["ids"] for r in records], [_right(r) for r in records], weights)
+    )
+    ids, first, at = np.unique(every, return_index=True, return_inverse=True)
+    total = np.bincount(at, weight)
+    labels = np.concatenate([r["label"] for r in records])[first]
+    return Contrast(ids, labels, np.bincount(at, weight * right) / total, total)
+
+
+def _by_class(runs: Sequence[tuple[Record, Sequence[int]]]) -> pd.DataFrame:
+    """Top-1 of every class over runs that saw it and runs that did not; only classes with both.
+
+    `n_seen` and `n_unseen` count those runs, `n_test` the class's images.
+    """
+    found = pd.concat(
+        pd.DataFrame({"label": record["label"], "right": _right(record)})
+        .groupby("label", as_index=False)
+        .agg(top1=("right", "mean"), n_test=("right", "size"))
+        .assign(hidden=lambda of, unseen=unseen: of["label"].isin(list(unseen)))
+        for record, unseen in runs
+    )
+    sides = {
+        name: found[found["hidden"] == hidden]
+        .groupby("label")
+        .agg(**{name: ("top1", "mean"), f"n_{name}": ("top1", "size"), "n_test": ("n_test", "max")})
+        for name, hidden in (("seen", False), ("unseen", True))
+    }
+    both = sides["seen"].join(sides["unseen"].drop(columns="n_test"), how="inner")
+    return both.reset_index()
+
+
+def _paired(
+    runs: Sequence[tuple[Record, Sequence[int]]], by_class: pd.DataFrame
+) -> Iterator[Contrast]:
+    """The runs weighed so that their mean is the mean over classes of seen minus unseen top-1."""
+    classes = by_class.set_index("label")
+    for record, unseen in runs:
+        kept = np.isin(record["label"], by_class["label"])
+        label = record["label"][kept]
+        hidden, of = np.isin(label, list(unseen)), classes.loc[label]
+        times = np.where(hidden, -of["n_unseen"], of["n_seen"])
+        weight = len(runs) / len(classes) / of["n_test"].to_numpy() / times
+        yield Contrast(record["ids"][kept], label, _right(record)[kept], weight)

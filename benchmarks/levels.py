@@ -1,0 +1,122 @@
+"""What runs, classes and images each add to the variance of a mean over runs.
+
+A class mean carries the noise of its images, and the means of runs carry that of their classes:
+what a level explains by itself is what is left once the levels below it are subtracted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum over one run's test images: of `value` (fraction), by signed `weight`.
+
+    Images of positive weight are one group of classes, those of negative weight another.
+    """
+
+    ids: Int[np.ndarray, " n"]
+    labels: Int[np.ndarray, " n"]
+    value: Float[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What classes and images add to the effect's deviation, and the variances of three levels.
+
+    `estimated` and `freedom` say what was measured to get them, with how many degrees of freedom.
+    """
+
+    classes: Float[np.ndarray, " c"]
+    images: list[Float[np.ndarray, " k"]]
+    variances: Float[np.ndarray, " 3"]
+    estimated: Float[np.ndarray, " 3"]
+    freedom: Float[np.ndarray, " 3"]
+
+
+def levels(runs: Sequence[Contrast], columns: list[np.ndarray], labels: np.ndarray) -> Levels:
+    """The three levels of a mean over runs; `columns` and `labels` are those of `union`."""
+    n_runs, sizes = len(runs), np.bincount(labels)
+    n_classes = len(sizes)
+    means = np.array([run.weight @ run.value for run in runs])
+    images, centred = np.zeros(len(labels)), np.zeros((n_runs, n_classes))
+    member = np.zeros((n_runs, n_classes), int)  # 1 and -1 are the groups, 0 is neither
+    for r, (run, column) in enumerate(zip(runs, columns, strict=True)):
+        rest = _centred(run)
+        images[column] += rest / n_runs
+        centred[r] = np.bincount(labels[column], rest, n_classes)
+        member[r, labels[column]] = np.sign(run.weight)
+    classes = centred.mean(0)
+    images -= (classes / sizes)[labels]
+    lost = _lost(member)
+    unbias = np.where(lost < 1 - 1e-9, 1 / np.maximum(1 - lost, 1e-9), 0.0)
+    image_variance = float((images**2).sum())
+    both = float((unbias * classes**2).sum())
+    class_variance = max(0.0, both - image_variance)
+    explained = _explained(unbias * centred @ centred.T)
+    observed = float(means.var(ddof=1)) / n_runs if n_runs > 1 else 0.0
+    run_variance = max(0.0, observed - explained)
+    # The class variance was measured together with that of images, with the classes' freedom.
+    both = class_variance + image_variance
+    seen = [both, 0.0] if class_variance > 0 else [0.0, both]
+    freedom = _freedom(unbias * classes**2, member, lost)
+    return Levels(
+        classes,
+        [images[labels == c] for c in range(n_classes)],
+        np.array([run_variance, class_variance, image_variance]),
+        np.array([run_variance, *seen]),
+        np.maximum(1.0, [n_runs - 1, freedom, len(labels) - n_classes]),
+    )
+
+
+def _centred(run: Contrast) -> Float[np.ndarray, " n"]:
+    """What each image adds to the contrast beyond its group's mean."""
+    rest = np.zeros(len(run.value))
+    for group in (run.weight > 0, run.weight < 0):
+        if group.any():
+            weight, value = run.weight[group], run.value[group]
+            rest[group] = weight * (value - weight @ value / weight.sum())
+    return rest
+
+
+def _lost(member: Int[np.ndarray, "r c"]) -> Float[np.ndarray, " c"]:
+    """The share of itself that a class loses as its group's mean is subtracted, over runs."""
+    shares = np.zeros(member.shape)
+    for group in (1, -1):
+        inside = member == group
+        shares += inside / np.maximum(1, inside.sum(1, keepdims=True))
+    return shares.sum(0) / (member != 0).sum(0)
+
+
+def _freedom(
+    variances: Float[np.ndarray, " c"],
+    member: Int[np.ndarray, "r c"],
+    lost: Float[np.ndarray, " c"],
+) -> float:
+    """Degrees of freedom of the classes' variance (Welch-Satterthwaite over kinds of classes)."""
+    kinds = np.unique(member, axis=1, return_inverse=True)[1].ravel()
+    part, freedom = np.bincount(kinds, variances), np.bincount(kinds, 1 - lost)
+    terms = np.divide(part**2, freedom, out=np.zeros(len(part)), where=freedom > 1e-9)
+    if terms.sum() == 0:
+        return float(freedom.sum())
+    return float(part.sum() ** 2 / terms.sum())
+
+
+def _explained(between_runs: np.ndarray) -> float:
+    """The variance of the mean over runs that their classes and images explain already."""
+    n_runs = len(between_runs)
+    if n_runs == 1:
+        return 0.0
+    return float(np.trace(between_runs) - between_runs.sum() / n_runs) / (n_runs - 1) / n_runs
+
+
+def union(runs: Sequence[Contrast]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The position of every run's images among all images, and the class index of those."""
+    ids, first = np.unique(np.concatenate([run.ids for run in runs]), return_index=True)
+    classes = np.concatenate([run.labels for run in runs])[first]
+    labels = np.unique(classes, return_inverse=True)[1]
+    return [np.searchsorted(ids, run.ids) for run in runs], labels
