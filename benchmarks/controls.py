@@ -15,6 +15,7 @@ MANDATORY = (
     *("untrained encoder", "trained from scratch", "shuffled labels", "chance"),
     "pixels or colour alone",
 )
+OTHERS = ("plain autoencoder",)
 BASELINES = {  # roles of baselines that learn no network
     "probes.chance.Chance": "chance",
     "probes.pixel_linear.PixelLinear": "pixels or colour alone",
@@ -96,7 +97,7 @@ def _role(config: DictConfig, method: Any) -> str | None:
     if epochs == 0 and not method.get("start"):
         return "untrained encoder"
     copies = OmegaConf.select(method, "pretext._target_") == AUTOENCODER
-    return "plain autoencoder" if copies else None
+    return OTHERS[0] if copies else None
 
 
 def _exposed(method: Any) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def within_class_gaps(
         named = dict(zip(ROW, names, strict=True))
         made = _estimate(list(_paired(runs, by_class)), seed=seed)
         summary.append(named | {"n_classes": len(by_class)} | made)
-        parts.append(by_class.assign(**named))
+        parts.append(by_class.assign(**{name: str(value) for name, value in named.items()}))
     columns = [*ROW, "label", "seen", "unseen"]
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
     return pd.DataFrame(summary, columns=[*ROW, "n_classes", *ESTIMATE]), table
@@ -110,14 +110,12 @@ def _whole(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _estimate(contrasts: Sequence[Contrast], *, seed: int) -> dict[str, Any]:
     found = contrast_bootstrap(contrasts, seed=seed)
-    sides = [
-        np.mean(
-            [abs(side) * run.weight @ run.value for run, side in zip(contrasts, of, strict=True)]
-        )
-        for of in ([run.weight > 0 for run in contrasts], [run.weight < 0 for run in contrasts])
-    ]
+    seen, unseen = (
+        float(np.mean([np.maximum(sign * run.weight, 0) @ run.value for run in contrasts]))
+        for sign in (1, -1)
+    )
     return {
-        "seen": float(sides[0]), "unseen": -float(sides[1]), "effect": found.effect,
+        "seen": seen, "unseen": unseen, "effect": found.effect,
         "low": found.low, "high": found.high, "runs": len(contrasts),
     }  # fmt: skip
 
@@ -157,13 +155,7 @@ def _by_class(runs: Sequence[tuple[Record, Sequence[int]]]) -> pd.DataFrame:
 
     `n_seen` and `n_unseen` count those runs, `n_test` the class's images.
     """
-    found = pd.concat(
-        pd.DataFrame({"label": record["label"], "right": _right(record)})
-        .groupby("label", as_index=False)
-        .agg(top1=("right", "mean"), n_test=("right", "size"))
-        .assign(hidden=lambda of, unseen=unseen: of["label"].isin(list(unseen)))
-        for record, unseen in runs
-    )
+    found = pd.concat([_class_scores(record, unseen) for record, unseen in runs])
     sides = {
         name: found[found["hidden"] == hidden]
         .groupby("label")
@@ -172,6 +164,13 @@ def _by_class(runs: Sequence[tuple[Record, Sequence[int]]]) -> pd.DataFrame:
     }
     both = sides["seen"].join(sides["unseen"].drop(columns="n_test"), how="inner")
     return both.reset_index()
+
+
+def _class_scores(record: Record, unseen: Sequence[int]) -> pd.DataFrame:
+    """Top-1 and images of each class of a record, and whether it was hidden from pretraining."""
+    images = pd.DataFrame({"label": record["label"], "right": _right(record)})
+    found = images.groupby("label").agg(top1=("right", "mean"), n_test=("right", "size"))
+    return found.reset_index().assign(hidden=np.isin(found.index, list(unseen)))
 
 
 def _paired(

@@ -14,6 +14,7 @@ from PIL import Image
 
 from benchmarks.code_stages import stages
 from benchmarks.contest import Round
+from benchmarks.controls import controls
 from benchmarks.data import ImageStore
 from benchmarks.encoders import MethodEncoder
 from benchmarks.partition import manifest
@@ -99,15 +100,21 @@ def write_facts(
     splits = {at.fold: at.split for at in rounds}
     for fold, made in splits.items():
         atomic_write(folder / f"split-{fold}.tsv", manifest(made, images.hashes).encode())
+    for e in encoders:
+        if e.split is not e.at.split:
+            name = f"exposed-{e.at.fold}-{e.at.seed}.tsv"
+            atomic_write(folder / name, manifest(e.split, images.hashes).encode())
     kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "out"])
     atomic_write(folder / "config.yaml", OmegaConf.to_yaml(kept).encode())
     seconds = sum({row["key"]: row["seconds"] for row in rows}.values())
     seconds += sum(json.loads((e.folder / "cost.json").read_text())["seconds"] for e in encoders)
-    asked = ("name", "title", "question", "folds", "seeds", "selection", "defects", "notes")
+    asked = ("name", "title", "question", "folds", "seeds", "selection", "exploratory", "defects",
+             "notes")  # fmt: skip
     facts = {
         **{key: plain(cfg[key]) for key in asked},
         "primary": plain(cfg.primary),
         "comparisons": plain(cfg.comparisons),
+        "controls": controls(cfg),
         "preset": cfg.preset_name,
         "data": images.name,
         "fingerprint": images.fingerprint,

@@ -11,9 +11,11 @@ from string import Template
 
 import pandas as pd
 
+from benchmarks.contest import WAY_MATCHED
 from benchmarks.report.canvas import Figure
 from benchmarks.report.evidence import evidence_tables
 from benchmarks.report.figures import cost_accuracy, label_curves, seen_unseen, tap_scores
+from benchmarks.report.holdout import holdout_tables
 from benchmarks.report.pictures import colorizations, loss_curves
 from benchmarks.report.quality import differences_table, quality_tables
 from benchmarks.report.render import Table, html_table, markdown, plain, safe_csv
@@ -71,6 +73,7 @@ def results(source: Source) -> list[Table]:
     Before them stand methods by taps, for probes that were trained on several taps apart.
     """
     top1 = source.rows[source.rows["metric"] == "top1"]
+    top1 = top1[top1["task"] != WAY_MATCHED]  # beside the unseen classes, in holdout_tables
     there = set(zip(top1["task"], top1["classes"], strict=True))
     first = [("all", classes) for classes in GROUPS if ("all", classes) in there]
     shown = [
@@ -81,11 +84,12 @@ def results(source: Source) -> list[Table]:
 
 
 def further_tables(source: Source) -> dict[str, list[Table]]:
-    """Return the tables under the declared differences: `evidence` and colorization `quality`."""
+    """Return the tables under the declared differences, by section."""
     measured = list(quality_tables(source.quality, source.run.get("quality_notes", [])))
     tested = differences_table(source)
     return {
         "evidence": evidence_tables(source),
+        "holdout": holdout_tables(source),
         "quality": [*measured, *([tested] if tested else [])],
     }
 
@@ -189,6 +193,8 @@ def _sections(
             "Who can be told apart",
             html + (_picture(ranks, "narrow") if ranks else ""),
         )
+    if html := "".join(map(html_table, further["holdout"])):
+        yield "holdout", "Seen against unseen", html
     if html := "".join(map(html_table, further["quality"])):
         yield "quality", "Colorizations, measured", html
     for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):

@@ -9,6 +9,14 @@ DAGGER = "†"
 
 
 def answer(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> str:
+    """Return the sentence on the primary comparison, under the mark of a run without controls."""
+    roles = run.get("controls", {})
+    missing = ", ".join(role for role, rows in roles.items() if not rows)
+    mark = f"Exploratory, lacks {missing}: " if missing and run.get("exploratory") else ""
+    return mark + _verdict(comparisons, run)
+
+
+def _verdict(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> str:
     """Return one sentence on the primary comparison, as plain about losses as about gains.
 
     Where the interval includes zero it says that no difference was found, and how large one would

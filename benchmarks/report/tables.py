@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Screen
 from rich.text import Text
 
+from benchmarks.controls import EXPOSED, require
 from benchmarks.report.render import Table
 from benchmarks.report.statements import caption, shown_name, where
 
@@ -17,8 +18,9 @@ ROW = ["kind", "method", "classifier", "label_free"]
 
 
 def kind(method: str, classifier: str) -> str:
-    """Return which of KINDS a row is: controls: untrained, shuffled labels, chance."""
-    if "untrained" in method or method == "chance" or classifier == "shuffled":
+    """Return which of KINDS a row is: controls: untrained, exposed, shuffled labels, chance."""
+    control = "untrained" in method or method == "chance" or method.endswith(EXPOSED)
+    if control or classifier == "shuffled":
         return "control"
     if classifier == "finetune":
         return "fine-tuned"
@@ -50,8 +52,10 @@ def results_table(
     """Return the table of top-1 by method and labels per class, for one group of test classes.
 
     Frozen encoders come first, then fine-tuned ones, baselines, controls and chance.
+    IntegrityError where a mandatory control is missing and the run is not marked exploratory.
     """
     cells = summarise(rows, classes=classes, task=task)
+    mark = require(set(zip(cells["method"], cells["classifier"], strict=True)), run)
     top1 = cells.pivot(index=ROW, columns="labels_per_class", values="top1")
     spread = cells.pivot(index=ROW, columns="labels_per_class", values="spread")
     last = top1.ffill(axis=1).iloc[:, -1] if len(top1) else pd.Series(dtype=float)
@@ -72,7 +76,7 @@ def results_table(
         f"Top-1 (%) ↑ {where(classes, task)}, by labels per class",
         ("method", "classifier", *[f"{n:g}" for n in top1]),
         tuple(body),
-        caption(run, cells, marked=any(not row[3] for row in order)),
+        mark + caption(run, cells, marked=any(not row[3] for row in order)),
         frozenset(bold),
         frozenset(rules),
     )

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.contest import WAY_MATCHED
+from benchmarks.controls import EXPOSED, MANDATORY, OTHERS, absent
 from benchmarks.report.render import Table
 from benchmarks.report.source import Source
 from benchmarks.report.statements import p_text, points, shown_name
@@ -39,7 +41,7 @@ def facts(source: Source) -> list[tuple[str, str]]:
         ("Not label-free", ", ".join(marked) or "none: no method used a label in pretraining"),
         ("Duplicates dropped", _text(run.get("dropped", "?"))),
         ("Files that could not be read", f"{len(bad)} {_text(bad[:5])}" if bad else "0"),
-        ("Controls", _controls(rows)),
+        ("Controls", _controls(source)),
     ]
     found += [("Known defect", _text(text)) for text in run.get("defects", [])]
     return found + [("Note", _text(text)) for text in run.get("notes", [])]
@@ -155,15 +157,17 @@ def _images(run: dict[str, Any]) -> str:
     return ", ".join(f"{run[key]:,} {name}" for key, name in parts.items() if key in run)
 
 
-def _controls(rows: pd.DataFrame) -> str:
-    found = {
-        "untrained encoder": rows["method"].str.contains("untrained").any(),
-        "shuffled labels": (rows["classifier"] == "shuffled").any(),
-        "trained from pixels": (rows["classifier"] == "pixels").any(),
-    }
-    present = ", ".join(name for name, there in found.items() if there) or "none"
-    absent = ", ".join(name for name, there in found.items() if not there)
-    return present + (f"; MISSING: {absent}" if absent else "")
+def _controls(source: Source) -> str:
+    """Roles that rows fill, and those that none fills."""
+    rows = source.rows[["method", "classifier"]].drop_duplicates()
+    missing = absent(set(rows.itertuples(index=False, name=None)), source.run)
+    roles = source.run.get("controls", {})
+    there = [role for role in (*MANDATORY, *OTHERS) if roles.get(role) and role not in missing]
+    there += ["exposure to all classes"] if rows["method"].str.endswith(EXPOSED).any() else []
+    there += ["way-matched tasks"] if (source.rows["task"] == WAY_MATCHED).any() else []
+    lacking = f"; EXPLORATORY, MISSING: {', '.join(missing)}" if missing else ""
+    others = ", ".join(role for role in OTHERS if not roles.get(role))
+    return (", ".join(there) or "none") + lacking + (f"; without {others}" if others else "")
 
 
 def _class_name(source: Source, label: Any) -> str:
