@@ -45,8 +45,8 @@ def levels(runs: Sequence[Contrast], columns: list[np.ndarray], labels: np.ndarr
     means = np.array([run.weight @ run.value for run in runs])
     images, centred = np.zeros(len(labels)), np.zeros((n_runs, n_classes))
     member = np.zeros((n_runs, n_classes), int)  # 1 and -1 are the groups, 0 is neither
-    for r, (run, column) in enumerate(zip(runs, columns, strict=True)):
-        rest = _centred(run)
+    rests = _centred(runs)
+    for r, (run, rest, column) in enumerate(zip(runs, rests, columns, strict=True)):
         images[column] += rest / n_runs
         centred[r] = np.bincount(labels[column], rest, n_classes)
         member[r, labels[column]] = np.sign(run.weight)
@@ -73,14 +73,26 @@ def levels(runs: Sequence[Contrast], columns: list[np.ndarray], labels: np.ndarr
     )
 
 
-def _centred(run: Contrast) -> Float[np.ndarray, " n"]:
-    """What each image adds to the contrast beyond its group's mean."""
-    rest = np.zeros(len(run.value))
-    for group in (run.weight > 0, run.weight < 0):
-        if group.any():
-            weight, value = run.weight[group], run.value[group]
-            rest[group] = weight * (value - weight @ value / weight.sum())
-    return rest
+def _centred(runs: Sequence[Contrast]) -> list[Float[np.ndarray, " n"]]:
+    """What each image adds to its run's contrast beyond what is expected of its group.
+
+    That is the group's mean over all runs, plus how much better this run is than others: the
+    groups of one run may be hard or easy ones, and classes must not be thanked for that.
+    """
+    groups = [(run.weight > 0, run.weight < 0) for run in runs]
+    means = np.array(
+        [[_mean(run, of) for of in pair] for run, pair in zip(runs, groups, strict=True)]
+    )
+    level = np.array([run.value.mean() for run in runs])
+    expected = means.mean(0) + (level - level.mean())[:, None]
+    return [
+        run.weight * (run.value - np.where(pair[0], *expected[r]))
+        for r, (run, pair) in enumerate(zip(runs, groups, strict=True))
+    ]
+
+
+def _mean(run: Contrast, of: np.ndarray) -> float:
+    return float(run.weight[of] @ run.value[of] / run.weight[of].sum()) if of.any() else 0.0
 
 
 def _lost(member: Int[np.ndarray, "r c"]) -> Float[np.ndarray, " c"]:

@@ -177,7 +177,12 @@ def _write_facts(folder, methods, folds):
         "n_test": 500, "chance": {"all": 0.05, "seen": 0.05, "unseen": 0.05}, "hours": 0.4,
         "device": "2 CPU cores", "commit": "abc1234", "command": "python benchmarks/run.py",
         "split": "a1b2c3d0", "dropped": 3, "bad": ["x.jpg"], "selection": {"folds": 5},
-        "defects": [], "notes": ["images are drawn by code"],
+        "defects": [], "notes": ["images are drawn by code"], "controls": {
+            "untrained encoder": [[named["splitbrain_untrained"], "linear"]],
+            "trained from scratch": [[named["small_resnet"], "pixels"]],
+            "shuffled labels": [[named["splitbrain_cl"], "shuffled"]], "chance": [],
+            "pixels or colour alone": [[named["pixel_linear"], "pixels"]],
+        },
         "comparisons": [
             [[named["splitbrain_cl"], "linear"], [named["splitbrain_untrained"], "linear"]],
             [[named["splitbrain_cl"], "linear"], [named["small_resnet"], "pixels"]],

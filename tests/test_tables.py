@@ -7,11 +7,17 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from benchmarks.errors import IntegrityError
 from benchmarks.report.tables import flat, kind, print_table, results_table, summarise
 
 RUN = {"data": "procedural", "classes": {"all": 20, "seen": 16, "unseen": 4}, "preset": "cpu",
        "device": "2 cores", "hours": 0.5, "command": "run", "commit": "abc",
-       "chance": 0.05}  # fmt: skip
+       "chance": 0.05, "controls": {
+           "untrained encoder": [["untrained", "linear"]], "chance": [],
+           "trained from scratch": [["scratch", "pixels"]],
+           "shuffled labels": [["strong", "shuffled"]],
+           "pixels or colour alone": [["scratch", "pixels"]],
+       }}  # fmt: skip
 ROWS = {
     ("scratch", "pixels"): 0.5, ("untrained", "linear"): 0.9, ("weak", "linear"): 0.4,
     ("strong", "linear"): 0.6, ("strong", "finetune"): 0.7, ("strong", "shuffled"): 0.05,
@@ -39,6 +45,7 @@ def made(seeds=(0, 1), **columns):
         (("splitbrain_untrained", "finetune"), "control"),
         (("splitbrain_cl", "shuffled"), "control"),
         (("chance", "pixels"), "control"),
+        (("splitbrain_cl_exposed", "linear"), "control"),
     ],
 )
 def test_kind(names, expected):
@@ -76,6 +83,16 @@ def test_caption_tells_how_the_table_was_made():
         assert fact in text
     free = made().assign(label_free=True)
     assert "†" not in results_table(free, RUN, classes="all").caption
+
+
+@pytest.mark.parametrize("lost", ["untrained", "scratch"])
+def test_a_table_without_a_control_is_refused_or_marked(lost):
+    rows = made().query("method != @lost")
+    with pytest.raises(IntegrityError, match="a table lacks its controls"):
+        results_table(rows, RUN, classes="unseen")
+    table = results_table(rows, RUN | {"exploratory": True}, classes="unseen")
+    assert table.caption.startswith("Exploratory: lacks ")
+    assert "Exploratory" not in results_table(made(), RUN, classes="unseen").caption
 
 
 def test_a_missing_cell_is_a_dash_and_a_chance_row_is_not_doubled():

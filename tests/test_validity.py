@@ -48,8 +48,11 @@ def test_facts_of_the_files():
 
 
 def test_missing_controls_are_named():
-    expected = "trained from pixels; MISSING: untrained encoder, shuffled labels"
-    assert told()["Controls"] == expected
+    roles = {"trained from scratch": [["raw", "pixels"]], "untrained encoder": [["lost", "linear"]]}
+    assert told(controls=roles)["Controls"] == (
+        "trained from scratch; EXPLORATORY, MISSING: untrained encoder, shuffled labels, chance, "
+        "pixels or colour alone; without plain autoencoder"
+    )
 
 
 def test_flaws_are_not_hidden():

@@ -51,8 +51,8 @@ def ways_table(rows: pd.DataFrame, source: Source) -> Table | None:
     draws = found["draws"].max() if len(found) else 0
     note = (
         f"Top-1 in %. Heads tell {ways_shown} classes apart: random seen ones ({draws} draws a "
-        f"run) and the unseen ones; 'all' tells {n_all.max()} apart. Corrected: "
-        "(top-1 - chance) / (1 - chance), which is 0 at chance level however many classes there are."
+        f"run) and the unseen ones; 'all' tells {n_all.max()} apart. Corrected: (top-1 - chance) "
+        "/ (1 - chance), which is 0 at chance level however many classes there are."
     )
     return Table(
         f"Seen and unseen classes at equal chance level, {_labels(rows)}", header, tuple(body), note
@@ -90,6 +90,7 @@ def exposure_table(rows: pd.DataFrame, source: Source) -> Table | None:
 
 def within_tables(rows: pd.DataFrame, source: Source) -> list[Table]:
     """Return the gap within classes, and its ends by class for the first method compared."""
+    rows = rows[rows["classifier"] != "pixels"]  # what was never pretrained has seen no class
     found, parts = within_class_gaps(rows, source.read_predictions, source.unseen, seed=0)
     if not len(found):
         return []
@@ -163,7 +164,8 @@ def _whole(rows: pd.DataFrame, method: object, classifier: object) -> tuple[str,
 def _difference(
     row: Mapping[Any, Any], name: str = "effect", low: str = "low", high: str = "high"
 ) -> tuple[str, str]:
-    return points(row[name]), f"{points(row[low])} to {points(row[high])}"
+    effect, least, most = (points(round(row[key], 9) + 0.0) for key in (name, low, high))
+    return effect, f"{least} to {most}"
 
 
 def _percent(fraction: float) -> str:
