@@ -133,8 +133,10 @@ def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> s
         if same and plain(run.config.get("data")) == plain(cfg.data):
             for row in run.table("comparisons.csv"):
                 if row["primary"] == "True":
-                    points, n = 100 * float(row["smallest_detectable"]), row["runs"]
-                    return f"{points:.1f} points, as measured in {run.folder.name} ({n} run(s))"
+                    points, n_runs = 100 * float(row["smallest_detectable"]), row["runs"]
+                    return (
+                        f"{points:.1f} points, as measured in {run.folder.name} ({n_runs} run(s))"
+                    )
     group = str(cfg.primary.classes)
     ids = [at.split.test[np.isin(at.images.labels[at.split.test], _classes(at, group))]
            for at in rounds]  # fmt: skip

@@ -7,14 +7,15 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import splits
-from benchmarks.contest import Contest, Round
+from benchmarks import splits, tasks
+from benchmarks.contest import WAY_MATCHED, Contest, Round
 from benchmarks.data import ImageStore, load_images
 from benchmarks.encoders import MethodEncoder
 from benchmarks.entrants import baseline_entrants, probe_entrants
@@ -90,7 +91,7 @@ def jobs(cfg: Any, at: Round, *, known: bool) -> list[Job]:
         MethodEncoder(name, method, at, recipe=cfg.pretrain, max_features=cfg.max_features)
         for name, method in cfg.methods.items()
     ]
-    contests = [Contest(at, t, largest_budget=max(cfg.budgets)) for t in cfg.tasks] if known else []
+    contests = _contests(cfg, at) if known else []
     found: list[Job] = []
     for method in methods:
         method.check()
@@ -101,6 +102,12 @@ def jobs(cfg: Any, at: Round, *, known: bool) -> list[Job]:
     for entrant in baseline_entrants(at.images, cfg.baselines):
         found += _cells(cfg, entrant, at, contests)
     return found + (_quality(cfg, methods, at) if cfg.quality else [])
+
+
+def _contests(cfg: Any, at: Round) -> list[Contest]:
+    return tasks.contests(
+        at, cfg.tasks, way_matched_draws=cfg.way_matched.draws, largest_budget=max(cfg.budgets)
+    )
 
 
 def _encoders(method: MethodEncoder, at: Round) -> list[Job]:
@@ -131,22 +138,32 @@ def _method_cells(
         if method.name in (handle.get("methods") or [method.name]):
             each = handle.reads == "each_tap"
             for classifier in [f"{name}@{tap}" for tap in method.taps] if each else [str(name)]:
-                for task, budget, _ in product(cfg.tasks, cfg.budgets, range(cfg.draws)):
-                    yield Job(
-                        "rows", method.name, at.fold, at.seed, False, classifier, budget, task
-                    )
+                yield from _unknown(cfg, at, method.name, classifier)
 
 
 def _cells(cfg: Any, entrant: Entrant, at: Round, contests: list[Contest]) -> Iterator[Job]:
+    if not contests:
+        yield from _unknown(cfg, at, entrant.method, entrant.classifier)
+        return
+    asked = tasks.cells(
+        [entrant], contests, budgets=cfg.budgets, draws=cfg.draws,
+        way_matched_classifiers=cfg.way_matched.classifiers,
+    )  # fmt: skip
     selection = Selection(**cfg.selection)
-    for i, task in enumerate(cfg.tasks):
-        for budget, draw in product(cfg.budgets, range(cfg.draws)):
-            how = {"labels_per_class": budget, "draw": draw, "selection": selection}
-            there = bool(contests) and _is_there(
-                lambda how=how, i=i: score(entrant, contests[i], **how)
-            )
-            names = (entrant.method, at.fold, at.seed, there, entrant.classifier)
-            yield Job("rows", *names, budget, task)
+    for _, contest, budget, draw in asked:
+        how: dict[str, Any] = {"labels_per_class": budget, "draw": draw, "selection": selection}
+        there = _is_there(partial(score, entrant, contest, **how))
+        names = (entrant.method, at.fold, at.seed, there, entrant.classifier)
+        yield Job("rows", *names, budget, contest.task)
+
+
+def _unknown(cfg: Any, at: Round, method: str, classifier: str) -> Iterator[Job]:
+    """The cells of an entrant whose keys are not known yet: none of them is there."""
+    matched = classifier.split("@")[0] in cfg.way_matched.classifiers
+    for task, budget in product(cfg.tasks, cfg.budgets):
+        draws = cfg.draws if task != WAY_MATCHED else cfg.way_matched.draws * matched
+        for _ in range(draws):
+            yield Job("rows", method, at.fold, at.seed, False, classifier, budget, task)
 
 
 def _quality(cfg: Any, methods: list[MethodEncoder], at: Round) -> list[Job]:
@@ -154,9 +171,9 @@ def _quality(cfg: Any, methods: list[MethodEncoder], at: Round) -> list[Job]:
     found = []
     for method in methods:
         if colorizes(build(method.method.pretext)):
-            made = _is_there(lambda m=method: quality_rows(m, instruments=instruments))
+            made = _is_there(partial(quality_rows, method, instruments=instruments))
             found.append(Job("quality", method.name, at.fold, at.seed, made))
-    made = _is_there(lambda: reference_rows(at, instruments=instruments))
+    made = _is_there(partial(reference_rows, at, instruments=instruments))
     return [*found, *(Job("quality", name, at.fold, at.seed, made) for name in REFERENCES)]
 
 

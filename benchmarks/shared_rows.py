@@ -38,7 +38,8 @@ def shared(
         rows_b[[*CELL, *RUN, "key", "split", "row_b"]], on=[*CELL, *RUN], suffixes=("", "_b")
     )
     keep = np.zeros(len(both), bool)
-    for (fold, split_a, split_b), part in both.groupby(["fold", "split", "split_b"]):
+    for _, part in both.groupby(["fold", "split", "split_b"]):
+        fold, split_a, split_b = part[["fold", "split", "split_b"]].to_numpy()[0]
         classes, reasons = _comparable(a, b, int(fold), (split_a, split_b))
         why_not += reasons
         groups = part["classes"].isin(classes) & part["task"].isin(classes)

@@ -74,7 +74,7 @@ def predictions(run: RunFiles) -> Finding:
 
 def records(run: RunFiles) -> Finding:
     """Rows and predictions are those of the records in the cache, whose checksums hold."""
-    by_key = dict(list(run.rows.groupby("key")))
+    by_key = {str(key): rows for key, rows in run.rows.groupby("key")}
     here = [key for key in by_key if run.store.has("rows", key)]
     if not here:
         return Finding(SKIPPED, f"none of {len(by_key)} records is in {run.store.root}")

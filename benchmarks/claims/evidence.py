@@ -142,10 +142,10 @@ def _metric(quality: pd.DataFrame, measure: str) -> str | None:
 
     Of auc_rebalanced and ab_width there are values of pictures by other names; the name is this.
     """
-    names = quality["metric"].unique() if len(quality) else []
+    names = [str(name) for name in quality["metric"].unique()] if len(quality) else []
     named = measure in NAMED_BY_NETWORK
     fits = [n for n in names if n == measure or (named and n.startswith(f"{measure}_"))]
-    return str(fits[0]) if fits else None
+    return fits[0] if fits else None
 
 
 def _correlation(folder: RunFolder, endpoint: Endpoint) -> Difference | None:

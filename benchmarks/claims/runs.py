@@ -61,7 +61,7 @@ class RunFolder:
         """How many images a run's pretraining of the method saw at most; 0 where none did."""
         cost = self.table("cost.csv")
         seen = cost.loc[cost["method"] == method, "images_seen"] if len(cost) else cost
-        return int(seen.max()) if len(seen) else 0
+        return int(seen.to_numpy().max()) if len(seen) else 0
 
     def has(self, part: str) -> bool:
         """Whether the folder still has single images of `predictions` or of `quality`."""

@@ -26,7 +26,8 @@ def taps_tables(rows: pd.DataFrame, run: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _table(cells: pd.DataFrame, rows: pd.DataFrame, run: Mapping[str, Any], probe: str) -> Table:
-    there = {(c.method, c.tap): (c.top1, c.spread) for c in cells.itertuples()}
+    where = zip(cells["method"], cells["tap"], strict=True)
+    there = dict(zip(where, zip(cells["top1"], cells["spread"], strict=True), strict=True))
     free = dict(zip(cells["method"], cells["label_free"], strict=True))
     asked = rows[rows["classifier"].str.startswith(f"{probe}@")]
     taps = [name.removeprefix(f"{probe}@") for name in _in_order(asked["classifier"])]
