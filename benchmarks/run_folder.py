@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
+from benchmarks.audit import write_duplicates
 from benchmarks.code_stages import stages
 from benchmarks.contest import Round
 from benchmarks.controls import controls
@@ -38,6 +39,7 @@ def write(
     write_rows(folder, stamped, rounds[0].store)
     write_quality(folder, [{"exp": cfg.name, **row} for row in quality], rounds[0].store)
     write_encoders(folder, encoders, rounds[0].images)
+    write_duplicates(folder, rounds)
     write_facts(folder, cfg, stamped, encoders, rounds=rounds, command=command)
 
 

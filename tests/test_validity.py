@@ -43,7 +43,7 @@ def test_facts_of_the_files():
     found = told(dropped=2, n_test=40, preset="cpu")
     assert found["Split"] == "cafe" and found["Images"] == "40 test"
     assert found["Repetitions"] == "fold 0; seed 0, 3; draw 0"
-    assert found["Not label-free"] == "net" and found["Duplicates dropped"] == "2"
+    assert found["Not label-free"] == "net" and found["Exact duplicates dropped"] == "2"
     assert found["Files that could not be read"] == "0"
 
 

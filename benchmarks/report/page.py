@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks.contest import WAY_MATCHED
 from benchmarks.report.canvas import Figure
+from benchmarks.report.duplicates import duplicates_figure, without_duplicates_table
 from benchmarks.report.evidence import evidence_tables
 from benchmarks.report.figures import cost_accuracy, label_curves, seen_unseen, tap_scores
 from benchmarks.report.holdout import holdout_tables
@@ -90,6 +91,7 @@ def further_tables(source: Source) -> dict[str, list[Table]]:
     return {
         "evidence": evidence_tables(source),
         "holdout": holdout_tables(source),
+        "duplicates": [table for table in [without_duplicates_table(source)] if table],
         "quality": [*measured, *([tested] if tested else [])],
     }
 
@@ -114,6 +116,7 @@ def drawn(source: Source) -> dict[str, Figure]:
         made.append(colorizations(source.examples))
     if len(source.selection):
         made.append(tap_scores(source.selection, classifier=probe))
+    made.append(duplicates_figure(source))
     return {figure.name: figure for figure in made if figure is not None}
 
 
@@ -195,6 +198,9 @@ def _sections(
         )
     if html := "".join(map(html_table, further["holdout"])):
         yield "holdout", "Seen against unseen", html
+    if "duplicates" in figures:
+        without = "".join(map(html_table, further["duplicates"]))
+        yield "duplicates", "Near duplicates", _picture(figures["duplicates"], "wide") + without
     if html := "".join(map(html_table, further["quality"])):
         yield "quality", "Colorizations, measured", html
     for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):

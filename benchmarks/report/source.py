@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Source:
     read_predictions: Read
     read_quality: Read
     unseen: Unseen
+    duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    duplicate_pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def read(run_dir: Path) -> Source:
@@ -58,6 +60,8 @@ def read(run_dir: Path) -> Source:
         read_predictions=read_predictions,
         read_quality=_reader(run_dir / "quality"),
         unseen=unseen,
+        duplicates=_table(run_dir / "duplicates.csv"),
+        duplicate_pictures=_arrays(run_dir / "duplicates.npz"),
     )
 
 

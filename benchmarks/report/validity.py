@@ -8,10 +8,13 @@ import pandas as pd
 
 from benchmarks.contest import WAY_MATCHED
 from benchmarks.controls import EXPOSED, MANDATORY, OTHERS, absent
+from benchmarks.report.duplicates import duplicate_facts
 from benchmarks.report.render import Table
 from benchmarks.report.source import Source
 from benchmarks.report.statements import p_text, points, shown_name
 
+UNMARKED = "none: no label, and no network trained on labels, took part in pretraining"
+FITTED = "on images to pretrain on alone; what a classifier fits, on its own labelled images"
 N_CLASSES = 5  # best and worst classes shown
 COSTS = {
     "parameters": "parameters",
@@ -38,8 +41,10 @@ def facts(source: Source) -> list[tuple[str, str]]:
         ("Seen against unseen", _folds(source)),
         ("Preset", str(run.get("preset", "?"))),
         ("Selection", _text(run.get("selection", "?"))),
-        ("Not label-free", ", ".join(marked) or "none: no method used a label in pretraining"),
-        ("Duplicates dropped", _text(run.get("dropped", "?"))),
+        ("Not label-free", ", ".join(marked) or UNMARKED),
+        ("Fitted statistics", FITTED),
+        ("Exact duplicates dropped", _text(run.get("dropped", "?"))),
+        *duplicate_facts(source),
         ("Files that could not be read", f"{len(bad)} {_text(bad[:5])}" if bad else "0"),
         ("Controls", _controls(source)),
     ]
