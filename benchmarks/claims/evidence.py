@@ -138,14 +138,11 @@ def _records(quality: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def _metric(quality: pd.DataFrame, measure: str) -> str | None:
-    """The name under which a run has the measure: lpips may be lpips_alex_random.
-
-    Of auc_rebalanced and ab_width there are values of pictures by other names; the name is this.
-    """
-    names = [str(name) for name in quality["metric"].unique()] if len(quality) else []
+    """The name under which a run has the measure, if it has: lpips may be lpips_alex_random."""
+    names = list(quality["metric"].unique()) if len(quality) else []
     named = measure in NAMED_BY_NETWORK
     fits = [n for n in names if n == measure or (named and n.startswith(f"{measure}_"))]
-    return fits[0] if fits else None
+    return str(fits[0]) if fits else None
 
 
 def _correlation(folder: RunFolder, endpoint: Endpoint) -> Difference | None:

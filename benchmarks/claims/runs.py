@@ -60,8 +60,10 @@ class RunFolder:
     def images_seen(self, method: str) -> int:
         """How many images a run's pretraining of the method saw at most; 0 where none did."""
         cost = self.table("cost.csv")
-        seen = cost.loc[cost["method"] == method, "images_seen"] if len(cost) else cost
-        return int(seen.to_numpy().max()) if len(seen) else 0
+        if not len(cost):
+            return 0
+        of_method = zip(cost["method"], cost["images_seen"], strict=True)
+        return max([int(seen) for name, seen in of_method if name == method], default=0)
 
     def has(self, part: str) -> bool:
         """Whether the folder still has single images of `predictions` or of `quality`."""
