@@ -111,7 +111,7 @@ def images_seen(method: MethodEncoder, at: Round) -> int:
 
 @torch.no_grad()
 def footprint(method: MethodEncoder, at: Round) -> dict[str, int]:
-    """Bytes on disk of a method's weights and of its latents, of all taps."""
+    """Bytes on disk of a method's weights and of its latents, of all taps, at two a number."""
     pretext = build(method.method.pretext)
     channels = {"in_channels": pretext.in_channels, "out_channels": pretext.out_channels}
     model = build(method.method.model, **channels).eval()
@@ -121,7 +121,7 @@ def footprint(method: MethodEncoder, at: Round) -> dict[str, int]:
               for of in maps.values()]  # fmt: skip
     n = len(np.union1d(at.split.pool, at.split.test))
     weights = sum(t.numel() * t.element_size() for t in model.state_dict().values())
-    return {"encoders": weights, "latents": 4 * n * sum(c * side**2 for c, side in shapes)}
+    return {"encoders": weights, "latents": 2 * n * sum(c * side**2 for c, side in shapes)}
 
 
 def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> str:
