@@ -35,7 +35,7 @@ def source(lines):
 
 def test_chance_is_nothing_and_all_right_is_one():
     assert chance_corrected(0.25, 4) == 0
-    assert chance_corrected(1, 4) == chance_corrected(1, 100) == 1
+    assert chance_corrected(1.0, 4) == chance_corrected(1.0, 100) == 1
     assert chance_corrected(0.5, 2) == 0 < chance_corrected(0.5, 4) < chance_corrected(0.5, 5)
 
 

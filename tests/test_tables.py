@@ -121,7 +121,7 @@ def test_flat_holds_every_cell():
 def test_terminal_table_fits_80_columns_and_shows_markup_as_text():
     screen = io.StringIO()
     rows = made().replace({"method": {"strong": "[red]strong[/red]"}})
-    print_table(rows, RUN, console=Console(file=screen, width=80))
+    print_table(rows, RUN | {"exploratory": True}, console=Console(file=screen, width=80))
     lines = screen.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert "[red]strong[/red]" in screen.getvalue() and "60.5 ± 0.7" in screen.getvalue()

@@ -36,7 +36,7 @@ def ways_table(rows: pd.DataFrame, source: Source) -> Table | None:
     body = []
     for row in found.to_dict("records"):
         whole = _whole(rows, row["method"], row["classifier"])
-        ways = float(str(row["ways"]).split("/")[0])
+        ways = int(str(row["ways"]).split("/")[0])
         corrected = [chance_corrected(row[side], ways) for side in ("seen", "unseen")]
         body.append((
             str(row["method"]), str(row["classifier"]), _percent(row["seen"]),
@@ -115,7 +115,7 @@ def within_tables(rows: pd.DataFrame, source: Source) -> list[Table]:
     return [table, ends] if ends else [table]
 
 
-def chance_corrected(top1: float, ways: float) -> float:
+def chance_corrected(top1: float, ways: int) -> float:
     """Return the part of what chance leaves that was reached: 0 at chance, 1 if all is right."""
     return (top1 - 1 / ways) / (1 - 1 / ways) if ways > 1 else 0.0
 
@@ -158,7 +158,7 @@ def _whole(rows: pd.DataFrame, method: object, classifier: object) -> tuple[str,
     if not len(of):
         return "-", "-"
     top1 = float(of["value"].mean())
-    return _percent(top1), _percent(chance_corrected(top1, float(of["ways"].max())))
+    return _percent(top1), _percent(chance_corrected(top1, int(of["ways"].max())))
 
 
 def _difference(
