@@ -26,20 +26,21 @@ def taps_tables(rows: pd.DataFrame, run: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _table(cells: pd.DataFrame, rows: pd.DataFrame, run: Mapping[str, Any], probe: str) -> Table:
-    where = zip(cells["method"], cells["tap"], strict=True)
-    there = dict(zip(where, zip(cells["top1"], cells["spread"], strict=True), strict=True))
     free = dict(zip(cells["method"], cells["label_free"], strict=True))
     asked = rows[rows["classifier"].str.startswith(f"{probe}@")]
     taps = [name.removeprefix(f"{probe}@") for name in _in_order(asked["classifier"])]
     methods = sorted(_in_order(asked["method"]), key=lambda name: kind(name, probe) == "control")
-    best = cells.groupby("tap")["top1"].max()
+    top1, spread = (
+        cells.pivot(index="method", columns="tap", values=of).reindex(index=methods, columns=taps)
+        for of in ("top1", "spread")
+    )
+    highest = [f"{value:.1f}" for value in top1.max()]
     body, bold = [], set()
-    for i, method in enumerate(methods):
-        found = [there.get((method, tap), (float("nan"), float("nan"))) for tap in taps]
-        body.append((shown_name(method, bool(free[method])), *(cell(*values) for values in found)))
-        bold |= {
-            (i, 1 + j) for j, tap in enumerate(taps) if f"{found[j][0]:.1f}" == f"{best[tap]:.1f}"
-        }
+    lines = zip(methods, top1.to_numpy().tolist(), spread.to_numpy().tolist(), strict=True)
+    for i, (method, values, spreads) in enumerate(lines):
+        texts = [cell(value, of) for value, of in zip(values, spreads, strict=True)]
+        body.append((shown_name(method, bool(free[method])), *texts))
+        bold |= {(i, 1 + j) for j, v in enumerate(values) if f"{v:.1f}" == highest[j]}
     controls = {i for i, name in enumerate(methods) if kind(name, probe) == "control"}
     return Table(
         f"Top-1 (%) ↑ of {probe} by tap, {cells['labels_per_class'].max():g} labels per class",
