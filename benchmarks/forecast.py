@@ -127,16 +127,13 @@ def footprint(method: MethodEncoder, at: Round) -> dict[str, int]:
 def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> str:
     """The smallest difference that the primary comparison could find, in words, with its source."""
     for run in runs:
-        same = all(
-            run.facts.get(k) == v for k, v in (("name", cfg.name), ("preset", cfg.preset_name))
-        )
-        if same and plain(run.config.get("data")) == plain(cfg.data):
+        keys = ("name", "preset_name", "data", "comparisons", "primary")
+        if all(plain(run.config.get(key)) == plain(cfg.get(key)) for key in keys):
             for row in run.table("comparisons.csv"):
                 if row["primary"] == "True":
-                    points, n_runs = 100 * float(row["smallest_detectable"]), row["runs"]
-                    return (
-                        f"{points:.1f} points, as measured in {run.folder.name} ({n_runs} run(s))"
-                    )
+                    points = 100 * float(row["smallest_detectable"])
+                    where = f"{run.folder.name} ({row['runs']} run(s))"
+                    return f"{points:.1f} points, as measured in {where}"
     group = str(cfg.primary.classes)
     ids = [at.split.test[np.isin(at.images.labels[at.split.test], _classes(at, group))]
            for at in rounds]  # fmt: skip
@@ -146,7 +143,7 @@ def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> s
     return (
         f"at least {100 * POWER * (DISAGREE / n) ** 0.5:.1f} points on {n:,} test images "
         f"({group} classes): {POWER:.1f} x sqrt({DISAGREE} / n). Assumed: two rows disagree on "
-        f"{100 * DISAGREE:.0f} % of them, and classes and seeds add nothing; both do"
+        f"{100 * DISAGREE:.0f} % of them; differences between classes and seeds come on top"
     )
 
 
