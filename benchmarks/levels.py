@@ -32,7 +32,7 @@ class Levels:
     """
 
     classes: Float[np.ndarray, " c"]
-    images: list[Float[np.ndarray, " k"]]
+    images: list[Float[np.ndarray, " _k"]]
     variances: Float[np.ndarray, " 3"]
     estimated: Float[np.ndarray, " 3"]
     freedom: Float[np.ndarray, " 3"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import splits, tasks
-from benchmarks.contest import WAY_MATCHED, Contest, Round
+from benchmarks.contest import WAY_MATCHED, Round
 from benchmarks.data import ImageStore, load_images
 from benchmarks.encoders import MethodEncoder
 from benchmarks.entrants import baseline_entrants, probe_entrants
@@ -91,23 +91,16 @@ def jobs(cfg: Any, at: Round, *, known: bool) -> list[Job]:
         MethodEncoder(name, method, at, recipe=cfg.pretrain, max_features=cfg.max_features)
         for name, method in cfg.methods.items()
     ]
-    contests = _contests(cfg, at) if known else []
     found: list[Job] = []
     for method in methods:
         method.check()
         have = {job.key for job in found if job.stage == "encoders"}
         found += [job for job in _encoders(method, at) if job.key not in have]
-        cells = list(_method_cells(cfg, method, at, contests))
+        cells = list(_method_cells(cfg, method, at, known))
         found += _latents(cfg, method, at, cells) + cells
     for entrant in baseline_entrants(at.images, cfg.baselines):
-        found += _cells(cfg, entrant, at, contests)
+        found += _cells(cfg, entrant, at, known)
     return found + (_quality(cfg, methods, at) if cfg.quality else [])
-
-
-def _contests(cfg: Any, at: Round) -> list[Contest]:
-    return tasks.contests(
-        at, cfg.tasks, way_matched_draws=cfg.way_matched.draws, largest_budget=max(cfg.budgets)
-    )
 
 
 def _encoders(method: MethodEncoder, at: Round) -> list[Job]:
@@ -126,13 +119,11 @@ def _latents(cfg: Any, method: MethodEncoder, at: Round, cells: list[Job]) -> li
     return [Job("latents", method.name, at.fold, at.seed, there)] if there or asked else []
 
 
-def _method_cells(
-    cfg: Any, method: MethodEncoder, at: Round, contests: list[Contest]
-) -> Iterator[Job]:
+def _method_cells(cfg: Any, method: MethodEncoder, at: Round, known: bool) -> Iterator[Job]:
     """A job a cell; keys of cells are known once the encoder is."""
     if at.store.has("encoders", method.key):
         for entrant in probe_entrants(method, cfg.probes):
-            yield from _cells(cfg, entrant, at, contests)
+            yield from _cells(cfg, entrant, at, known)
         return
     for name, handle in cfg.probes.items():
         if method.name in (handle.get("methods") or [method.name]):
@@ -141,14 +132,13 @@ def _method_cells(
                 yield from _unknown(cfg, at, method.name, classifier)
 
 
-def _cells(cfg: Any, entrant: Entrant, at: Round, contests: list[Contest]) -> Iterator[Job]:
-    if not contests:
+def _cells(cfg: Any, entrant: Entrant, at: Round, known: bool) -> Iterator[Job]:
+    if not known:
         yield from _unknown(cfg, at, entrant.method, entrant.classifier)
         return
     asked = tasks.cells(
-        [entrant], contests, budgets=cfg.budgets, draws=cfg.draws,
-        way_matched_classifiers=cfg.way_matched.classifiers,
-    )  # fmt: skip
+        [entrant], at, cfg.tasks, cfg.budgets, draws=cfg.draws, way_matched=cfg.way_matched
+    )
     selection = Selection(**cfg.selection)
     for _, contest, budget, draw in asked:
         how: dict[str, Any] = {"labels_per_class": budget, "draw": draw, "selection": selection}

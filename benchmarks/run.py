@@ -40,9 +40,6 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
         splits.audit(split, images.labels, images.hashes)
         at = Round(images, split, fold, seed, store, cfg.device)
         rounds.append(at)
-        contests = tasks.contests(
-            at, cfg.tasks, way_matched_draws=cfg.way_matched.draws, largest_budget=max(cfg.budgets)
-        )
 
         # Pretrain on pixels of seen classes, freeze, and take the latents of pool and test once.
         methods = [
@@ -54,9 +51,8 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
         # Probes and baselines meet the same labels. Selection sees the pool; then the test opens.
         field = entrants(methods, cfg.probes, cfg.baselines, images)
         cells = tasks.cells(
-            field, contests, budgets=cfg.budgets, draws=cfg.draws,
-            way_matched_classifiers=cfg.way_matched.classifiers,
-        )  # fmt: skip
+            field, at, cfg.tasks, cfg.budgets, draws=cfg.draws, way_matched=cfg.way_matched
+        )
         with Meter(f"score fold {fold} seed {seed}", len(cells), "cells") as meter:
             for entrant, contest, budget, draw in cells:
                 how = {"labels_per_class": budget, "draw": draw}

@@ -35,9 +35,9 @@ SMALL = [
 ]  # fmt: skip
 DRAWN = [
     "data=procedural", "data.n_classes=4", "data.train_per_class=12", "data.test_per_class=3",
-    "split=folds", "split.n_folds=4", "split.pool_fraction=0.3",
+    "split=folds", "split.n_folds=2", "split.pool_fraction=0.3",
 ]  # fmt: skip
-DIVIDED = ["split.n_folds=4", "split.pool_fraction=0.3"]
+DIVIDED = ["split.n_folds=2", "split.pool_fraction=0.3"]
 BESIDE = {  # pictures for the patch, halves of pictures, a trunk that is fast to build
     "patch_size": ["data.size=96"],
     "maps": ["data.size=64"],

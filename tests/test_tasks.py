@@ -47,9 +47,9 @@ def test_too_few_seen_classes_are_refused(at):
 
 
 def test_every_entrant_meets_every_task_but_way_matched_ones(at):
-    made = contests(at, ["all", WAY_MATCHED], **ASKED)
     field = [entrant(name) for name in ("linear", "linear@conv1", "finetune")]
-    found = cells(field, made, budgets=[1, 2], draws=2, way_matched_classifiers=["linear"])
+    matched = {"draws": 4, "classifiers": ["linear"]}
+    found = cells(field, at, ["all", WAY_MATCHED], [1, 2], draws=2, way_matched=matched)
     met = {}
     for who, contest, budget, draw in found:
         met.setdefault((who.classifier, contest.task), []).append((budget, draw))
@@ -60,3 +60,9 @@ def test_every_entrant_meets_every_task_but_way_matched_ones(at):
     }  # fmt: skip
     assert sorted(met["finetune", "all"]) == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert sorted(met["linear", WAY_MATCHED]) == [(b, d) for b in (1, 2) for d in range(4)]
+
+
+def test_one_class_is_no_task(at):
+    alone = replace(at, split=replace(at.split, unseen=at.split.unseen[:1]))
+    with pytest.raises(ConfigError, match="unseen has 1 class"):
+        contests(alone, ["unseen"], **ASKED)
