@@ -44,7 +44,7 @@ def _fold_text(pairs: pd.DataFrame, fold: int) -> str:
     of_fold = pairs[(pairs["fold"] == fold) & (pairs["kind"] == "near")]
     used = of_fold[~of_fold[["side_a", "side_b"]].isin(["dropped", "unused"]).any(axis=1)]
     n_test = len(leaked(used, fold))
-    both = sum(set(TRAINING) == set(sides) for sides in used[["side_a", "side_b"]].to_numpy())
+    both = sum(set(TRAINING) == {*ends} for ends in used[["side_a", "side_b"]].to_numpy().tolist())
     groups = int((used["seen_a"] != used["seen_b"]).sum())
     return (
         f"{n_test} test image{'' if n_test == 1 else 's'} nearly in pretraining or pool, {both} "
