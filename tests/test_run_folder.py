@@ -83,7 +83,7 @@ def test_rows_have_the_columns_of_the_contract_and_nothing_unexplained(run):
     columns = list(run.table("rows.csv"))
     assert columns[0] == "exp"
     assert len(columns) == len(set(columns))
-    assert set(columns) == {*CONTRACT, "test_reads"}
+    assert set(columns) == {*CONTRACT, "test_reads", "ways"}
 
 
 def test_rows_are_those_of_the_records_to_the_last_digit(run):

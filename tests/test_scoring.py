@@ -62,7 +62,7 @@ def test_rows_say_what_was_measured_and_agree_with_the_predictions(at):
         assert set(row) == {
             "method", "label_free", "classifier", "task", "labels_per_class", "fold", "seed",
             "draw", "split", "tap", "classes", "n_test", "metric", "value", "trials", "seconds",
-            "test_reads", "key", "device", "commit",
+            "test_reads", "key", "device", "commit", "ways",
         }  # fmt: skip
         assert (row["tap"], row["trials"], row["test_reads"]) == ("pixels", 2, 1)
         assert row["split"] == at.split.manifest_hash
