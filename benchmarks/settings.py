@@ -63,6 +63,8 @@ def _drop_unchosen(config: DictConfig) -> None:
             if OmegaConf.select(config[group][name], f"{part}._target_") is None:
                 with open_dict(config):
                     del config[group][name]
+    if OmegaConf.select(config, "quality._target_") is None:
+        config.quality = {}  # quality=none, of an experiment that says how to measure
 
 
 def options(group: str) -> list[str]:

@@ -3,8 +3,7 @@
 Also writes what the page shows as plain files: table.md, table.csv, comparisons.csv, figures/.
 """
 
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from string import Template
@@ -19,18 +18,18 @@ from benchmarks.report.figures import cost_accuracy, label_curves, seen_unseen, 
 from benchmarks.report.holdout import holdout_tables
 from benchmarks.report.pictures import colorizations, loss_curves
 from benchmarks.report.quality import differences_table, quality_tables
-from benchmarks.report.render import Table, html_table, markdown, plain, safe_csv
+from benchmarks.report.render import Table, markdown, plain, safe_csv
+from benchmarks.report.sections import sections
 from benchmarks.report.source import Source, read
 from benchmarks.report.standing import critical_difference_figure
 from benchmarks.report.statements import answer
 from benchmarks.report.tables import flat, print_table, results_table
 from benchmarks.report.taps import taps_tables
-from benchmarks.report.validity import class_table, comparisons_table, cost_table, facts
+from benchmarks.report.validity import comparisons_table
 from benchmarks.significance import compare
 from benchmarks.store import atomic_write
 
 GROUPS = ("all", "seen", "unseen")
-CHARTS = ("seen_unseen", "labels_all", "labels_seen", "labels_unseen")
 
 
 def write(run_dir: Path) -> Path:
@@ -147,11 +146,11 @@ def page(
 ) -> str:
     """Return the HTML of the report; every text from outside is escaped."""
     run = source.run
-    sections = list(_sections(source, comparisons, tables, figures, further=further))
-    links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in sections)
+    parts = list(sections(source, comparisons, tables, figures, further=further))
+    links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in parts)
     bodies = [
         f'<section id="{anchor}"><h2>{escape(title)}</h2>{body}</section>'
-        for anchor, title, body in sections
+        for anchor, title, body in parts
     ]
     if source.config:
         config = f"<pre>{escape(source.config)}</pre>"
@@ -164,62 +163,4 @@ def page(
         nav=f'<nav aria-label="Sections">{links}</nav>',
         sections="\n".join(bodies),
         footer=escape(f"{run.get('command', '?')} · commit {run.get('commit', '?')}"),
-    )
-
-
-def _sections(
-    source: Source,
-    comparisons: pd.DataFrame,
-    tables: list[Table],
-    figures: dict[str, Figure],
-    *,
-    further: Mapping[str, list[Table]],
-) -> Iterator[tuple[str, str, str]]:
-    """Anchor, heading and HTML of every section that the run has something for."""
-    terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(source))
-    yield "validity", "What makes it valid", f"<dl>{terms}</dl>"
-    yield "results", "Results", "".join(html_table(table) for table in tables)
-    charts = [figures[name] for name in CHARTS if name in figures]
-    if charts:
-        shown = "".join(map(_picture, charts))
-        yield (
-            "curves",
-            "Classes and labels",
-            f'<div class="pair">{shown}</div>',
-        )
-    if len(comparisons):
-        yield "differences", "Differences", html_table(comparisons_table(comparisons))
-    if html := "".join(map(html_table, further["evidence"])):
-        ranks = figures.get("critical_difference")
-        yield (
-            "evidence",
-            "Who can be told apart",
-            html + (_picture(ranks, "narrow") if ranks else ""),
-        )
-    if html := "".join(map(html_table, further["holdout"])):
-        yield "holdout", "Seen against unseen", html
-    if "duplicates" in figures:
-        without = "".join(map(html_table, further["duplicates"]))
-        yield "duplicates", "Near duplicates", _picture(figures["duplicates"], "wide") + without
-    if html := "".join(map(html_table, further["quality"])):
-        yield "quality", "Colorizations, measured", html
-    for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):
-        if name in figures:
-            yield name, title, _picture(figures[name], "wide")
-    if len(source.cost):
-        cost = _picture(figures["cost"], "narrow") if "cost" in figures else ""
-        yield "cost", "Cost", html_table(cost_table(source)) + cost
-    if "taps" in figures:
-        yield "taps", "Layers", _picture(figures["taps"], "narrow")
-    classes = class_table(source)
-    if classes:
-        yield "classes", "Classes", html_table(classes)
-
-
-def _picture(figure: Figure, kind: str = "") -> str:
-    data = base64.b64encode(figure.png).decode()
-    reach = ' tabindex="0"' if kind == "wide" else ""  # it scrolls: keys must reach it
-    return (
-        f'<figure class="{kind}"{reach}><figcaption>{escape(figure.title)}</figcaption>'
-        f'<img alt="{escape(figure.alt)}" src="data:image/png;base64,{data}"></figure>'
     )
