@@ -139,8 +139,11 @@ def _measure(
         for name, classes in contest.groups.items()
         for values in metric_values(proba, contest.targets(label), np.isin(label, classes))
     ]
+    # What a report should warn of: no certified optimum, or a grid that ended too early.
+    told = {name: getattr(probe, f"{name}_", None) for name in ("converged", "at_edge")}
     result = {
         "metrics": metrics,
+        **told,
         "test_reads": lock.reads,
         "trials": len(probe.trials) * len(features.taps),
         "seconds": round(time.monotonic() - start, 2),
@@ -178,6 +181,8 @@ def select(
         X = features.take(tap, ids)
         if held:
             parts = [probe.validate(X, y, features.take(tap, held[0]), held[1])]
+        elif hasattr(probe, "validate_folds"):
+            parts = probe.validate_folds(X, y, folds)
         else:
             parts = [probe.validate(X[a], y[a], X[b], y[b]) for a, b in folds]
         scores[tap] = np.mean(parts, axis=0).tolist()

@@ -1,44 +1,122 @@
 import pytest
 import torch
 
-from probes.logistic import LogisticProblem
+import probes.logistic
+from probes.logistic import LogisticProblems, principal_axes
+
+SIZES = [(30, 5), (24, 5), (27, 5)]
 
 
-def _problem(n, d, c, seed=0):
+def _sets(sizes, c=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    X = torch.randn(n, d, generator=generator)
-    y = torch.arange(n) % c
-    return LogisticProblem(X - X.mean(0), y, n_classes=c)
+    sets = []
+    for n, d in sizes:
+        X = torch.randn(n, d, generator=generator)
+        sets.append((X - X.mean(0), torch.arange(n) % c))
+    return sets
 
 
-def test_gradient_is_that_of_autograd():
-    problem = _problem(30, 5, 3).double()
-    theta = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
-    loss = torch.nn.functional.cross_entropy(problem.Z @ theta, problem.y)
-    loss = loss + 0.05 * theta[:-1].square().sum()
-    loss.backward()
-    value, gradient = problem.loss_and_gradient(theta.detach(), 0.1)
-    assert value == pytest.approx(loss.item(), rel=1e-12)
-    torch.testing.assert_close(gradient, theta.grad)
+def _problems(*sizes, c=3, **more):
+    return LogisticProblems(_sets(sizes, c), n_classes=c, **more)
+
+
+def _loss(weight, bias, X, y, decay):
+    penalty = decay / 2 * weight.square().sum()
+    return torch.nn.functional.cross_entropy(X @ weight + bias, y) + penalty
+
+
+def test_gradient_and_diagonal_are_those_of_autograd():
+    problems, decay = _problems(*SIZES).double(), 0.1
+    theta = torch.randn(3, 3 * 6, dtype=torch.float64)
+    losses, gradients = problems.loss_and_gradient(theta, decay, torch.arange(3))
+    diagonals = problems.diagonal(theta, decay, torch.arange(3))
+    for i, (n, _) in enumerate(SIZES):
+        Z, y = problems.Z[i, :n, :-1], problems.y[i, :n]
+
+        def loss(flat, Z=Z, y=y):
+            head = flat.view(3, 6)
+            return _loss(head[:, :-1].T, head[:, -1], Z, y, decay)
+
+        assert losses[i].item() == pytest.approx(loss(theta[i]).item(), rel=1e-12)
+        expected = torch.autograd.functional.jacobian(loss, theta[i])
+        torch.testing.assert_close(gradients[i], expected)
+        hessian = torch.autograd.functional.hessian(loss, theta[i])
+        torch.testing.assert_close(diagonals[i], hessian.diagonal(), rtol=1e-6, atol=1e-7)
+
+
+def test_some_problems_are_evaluated_as_among_all():
+    problems = _problems(*SIZES)
+    theta = torch.randn(3, 18)
+    every = problems.loss_and_gradient(theta, 0.1, torch.arange(3))
+    some = problems.loss_and_gradient(theta[[0, 2]], 0.1, torch.tensor([0, 2]))
+    for whole, part in zip(every, some, strict=True):
+        torch.testing.assert_close(whole[[0, 2]], part)
+
+
+@pytest.mark.parametrize("sizes", [SIZES, [(12, 40), (15, 40)]])
+def test_a_stack_is_solved_as_each_alone(sizes):
+    sets = _sets(sizes)
+    stack = LogisticProblems(sets, n_classes=3)
+    ends, solved = stack.solve(0.05, stack.zeros(), max_iter=200, tol=1e-7)
+    assert solved.all()
+    for i, (X, y) in enumerate(sets):
+        alone = LogisticProblems([(X, y)], n_classes=3)
+        end, _ = alone.solve(0.05, alone.zeros(), max_iter=200, tol=1e-7)
+        one, two = stack.solution(ends, i, converged=True), alone.solution(end, 0, converged=True)
+        torch.testing.assert_close(one.weight, two.weight, rtol=1e-2, atol=1e-4)
+        torch.testing.assert_close(one.bias, two.bias, rtol=1e-2, atol=1e-4)
+
+
+def test_axes_of_other_latents_serve_as_well():
+    (X, y), (other, _) = _sets([(40, 6), (50, 6)])
+    own = LogisticProblems([(X, y)], n_classes=3)
+    lent = LogisticProblems([(X, y)], n_classes=3, axes=principal_axes(other))
+    weights = [
+        p.solution(p.solve(0.1, p.zeros(), max_iter=200, tol=1e-8)[0], 0, converged=True).weight
+        for p in (own, lent)
+    ]
+    assert not torch.allclose(own.Z, lent.Z)
+    torch.testing.assert_close(*weights, rtol=1e-3, atol=1e-4)
 
 
 def test_span_of_the_data_is_exact():
-    generator = torch.Generator().manual_seed(0)
-    X = torch.randn(12, 40, generator=generator)
-    X = X - X.mean(0)
-    problem = LogisticProblem(X, torch.arange(12) % 4, n_classes=4)
-    theta, converged = problem.solve(0.1, problem.zeros(), max_iter=200, tol=1e-6)
-    weight, bias, _ = problem.solution(theta, converged)
-    assert problem.Z.shape == (12, 13) and weight.shape == (40, 4)
-    torch.testing.assert_close(X @ weight + bias, problem.Z @ theta, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(weight.norm(), theta[:-1].norm(), rtol=1e-5, atol=1e-6)
+    (X, y), (queries, _) = _sets([(12, 40), (7, 40)])
+    problems = LogisticProblems([(X, y)], n_classes=3)
+    theta, _ = problems.solve(0.1, problems.zeros(), max_iter=200, tol=1e-6)
+    weight, bias, _ = problems.solution(theta, 0, converged=True)
+    assert problems.Z.shape == (1, 12, 13) and weight.shape == (40, 3)
+    for latents in (X, queries):
+        logits = problems.coordinates(latents, 0) @ theta[0].T
+        torch.testing.assert_close(latents @ weight + bias, logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(weight.norm(), theta[0, :, :-1].norm(), rtol=1e-5, atol=1e-6)
+    # Rows outside the span do not matter: the gradient there is the decay's alone.
+    full = X.double().requires_grad_(False)
+    W = weight.double().requires_grad_()
+    _loss(W, bias.double(), full, y, 0.1).backward()
+    assert W.grad.norm() < 1e-3
+
+
+def test_products_by_onednn_are_the_plain_ones(monkeypatch):
+    plain = _problems(*SIZES)
+    monkeypatch.setattr(probes.logistic, "_LARGE", 0)
+    prepared = _problems(*SIZES)
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this build has no oneDNN")
+    assert prepared.prepared and not plain.prepared
+    theta, which = torch.randn(2, 18), torch.tensor([0, 2])
+    results = [p.loss_and_gradient(theta, 0.1, which) for p in (plain, prepared)]
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
 
 
 def test_certified_gap_holds_and_few_iterations_are_admitted():
-    problem = _problem(60, 8, 4)
-    theta, converged = problem.solve(0.01, problem.zeros(), max_iter=300, tol=1e-4)
-    exact, _ = problem.double().solve(0.01, theta, max_iter=500, tol=1e-12)
-    reached = problem.double().loss_and_gradient(theta.double(), 0.01)[0]
-    optimum = problem.double().loss_and_gradient(exact, 0.01)[0]
-    assert converged and optimum <= reached <= optimum * (1 + 1e-4)
-    assert not problem.solve(1e-4, problem.zeros(), max_iter=1, tol=1e-4)[1]
+    problems, here = _problems((60, 8), c=4), torch.arange(1)
+    theta, converged = problems.solve(0.01, problems.zeros(), max_iter=300, tol=1e-4)
+    double = problems.double()
+    exact, _ = double.solve(0.01, theta, max_iter=500, tol=1e-12)
+    reached, optimum = (
+        double.loss_and_gradient(t.double().flatten(1), 0.01, here)[0].item()
+        for t in (theta, exact)
+    )
+    assert converged.all() and optimum <= reached <= optimum * (1 + 1e-4)
+    assert not problems.solve(1e-4, problems.zeros(), max_iter=1, tol=1e-4)[1].any()
