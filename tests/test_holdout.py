@@ -28,6 +28,7 @@ def source(lines):
     return Source(
         rows=pd.DataFrame(rows), config="", history=pd.DataFrame(), cost=pd.DataFrame(),
         selection=pd.DataFrame(), quality=pd.DataFrame(), read_predictions=records.__getitem__,
+        read_quality=lambda key: {},
         examples={"class_names": np.array(["a", "b"])}, unseen={0: [0, 1], 1: [2, 3]},
         run={"primary": {"labels_per_class": 5}, "comparisons": [[["net", "linear"], ["x", "y"]]]},
     )  # fmt: skip

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.contest import WAY_MATCHED, Contest
+from benchmarks.entrants import baseline_entrants
 from benchmarks.errors import ConfigError
-from benchmarks.scoring import Entrant
+from benchmarks.scoring import Entrant, Selection, score
 from benchmarks.tasks import cells, contests
 
 ASKED = {"way_matched_draws": 4, "largest_budget": 2}
@@ -66,3 +67,14 @@ def test_one_class_is_no_task(at):
     alone = replace(at, split=replace(at.split, unseen=at.split.unseen[:1]))
     with pytest.raises(ConfigError, match="unseen has 1 class"):
         contests(alone, ["unseen"], **ASKED)
+
+
+def test_a_way_matched_row_is_scored_as_any_other(at, tiny):
+    (chance,) = baseline_entrants(at.images, tiny().baselines)
+    (_, contest) = contests(at, [WAY_MATCHED], **ASKED | {"way_matched_draws": 2})
+    rows = score(chance, contest, labels_per_class=2, draw=1, selection=Selection(folds=1))
+    (top1,) = [row for row in rows if row["metric"] == "top1"]
+    assert (top1["task"], top1["classes"], top1["draw"]) == (WAY_MATCHED, "seen", 1)
+    assert (top1["ways"], top1["n_test"], top1["test_reads"]) == (2, 8, 1)
+    saved = np.load(at.store.path("rows", top1["key"]) / "predictions.npz")
+    assert set(saved["label"]) == set(contest.classes) >= set(saved["predicted"])
