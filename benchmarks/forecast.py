@@ -25,7 +25,7 @@ from benchmarks.store import content_key
 from models.encoder import Encoder
 
 DISAGREE = 0.2  # assumed share of test images on which one of two rows is right, the other wrong
-POWER = 1.96 + 0.84  # standard errors: two-sided 5 %, 80 % power
+POWER = 1.96 + 1.1  # standard errors: two-sided 5 %, 80 % power, as in significance.py
 ID_BYTES = 3 * 8  # id, label and prediction of one test image
 
 

@@ -136,9 +136,9 @@ def _cells(cfg: Any, entrant: Entrant, at: Round, known: bool) -> Iterator[Job]:
     if not known:
         yield from _unknown(cfg, at, entrant.method, entrant.classifier)
         return
-    asked = tasks.cells(
-        [entrant], at, cfg.tasks, cfg.budgets, draws=cfg.draws, way_matched=cfg.way_matched
-    )
+    contests = tasks.contests(at, cfg.tasks, cfg.way_matched.draws, max(cfg.budgets))
+    matched = cfg.way_matched.classifiers
+    asked = tasks.cells([entrant], contests, cfg.budgets, cfg.draws, matched)
     selection = Selection(**cfg.selection)
     for _, contest, budget, draw in asked:
         how: dict[str, Any] = {"labels_per_class": budget, "draw": draw, "selection": selection}

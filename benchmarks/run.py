@@ -40,6 +40,7 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
         splits.audit(split, images.labels, images.hashes)
         at = Round(images, split, fold, seed, store, cfg.device)
         rounds.append(at)
+        contests = tasks.contests(at, cfg.tasks, cfg.way_matched.draws, max(cfg.budgets))
 
         # Pretrain on pixels of seen classes, freeze, and take the latents of pool and test once.
         methods = [
@@ -50,9 +51,7 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
 
         # Probes and baselines meet the same labels. Selection sees the pool; then the test opens.
         field = entrants(methods, cfg.probes, cfg.baselines, images)
-        cells = tasks.cells(
-            field, at, cfg.tasks, cfg.budgets, draws=cfg.draws, way_matched=cfg.way_matched
-        )
+        cells = tasks.cells(field, contests, cfg.budgets, cfg.draws, cfg.way_matched.classifiers)
         with Meter(f"score fold {fold} seed {seed}", len(cells), "cells") as meter:
             for entrant, contest, budget, draw in cells:
                 how = {"labels_per_class": budget, "draw": draw}

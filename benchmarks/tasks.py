@@ -1,8 +1,7 @@
 """Which entrant meets which task, budget and draw: the cells of a round's table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
-from typing import Any
 
 from benchmarks.contest import WAY_MATCHED, Contest, Round
 from benchmarks.errors import ConfigError
@@ -12,7 +11,7 @@ Cell = tuple[Entrant, Contest, int, int]
 
 
 def contests(
-    at: Round, tasks: Sequence[str], *, way_matched_draws: int, largest_budget: int
+    at: Round, tasks: Sequence[str], way_matched_draws: int, largest_budget: int
 ) -> list[Contest]:
     """A contest a task; `way_matched` has one a draw, each of other seen classes.
 
@@ -33,22 +32,19 @@ def contests(
 
 def cells(
     field: Sequence[Entrant],
-    at: Round,
-    tasks: Sequence[str],
+    contests: Sequence[Contest],
     budgets: Sequence[int],
-    *,
     draws: int,
-    way_matched: Mapping[str, Any],
+    way_matched_classifiers: Collection[str],
 ) -> list[Cell]:
     """(entrant, contest, labels a class, draw) of every row.
 
-    `way_matched` has `draws`, and `classifiers`: who meets its contests, with the labels of each
-    one's own draw, so that both its classes and its labels differ from draw to draw.
+    A way-matched contest is met by the classifiers named, with the labels of its own draw: both
+    its classes and its labels differ from draw to draw.
     """
-    made = contests(at, tasks, way_matched_draws=way_matched["draws"], largest_budget=max(budgets))
     return [
         (entrant, contest, int(budget), draw)
-        for entrant, contest, budget in product(field, made, budgets)
-        if contest.draw is None or entrant.classifier.split("@")[0] in way_matched["classifiers"]
+        for entrant, contest, budget in product(field, contests, budgets)
+        if contest.draw is None or entrant.classifier.split("@")[0] in way_matched_classifiers
         for draw in (range(draws) if contest.draw is None else [contest.draw])
     ]

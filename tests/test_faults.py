@@ -137,7 +137,8 @@ def test_it_was_killed_where_it_should_be(story):
 
 def test_the_same_command_finishes(story):
     assert story.last == (0, "")
-    assert stages(records(story.out)) == {"encoders": 2, "images": 1, "latents": 2, "rows": N_ROWS}
+    made = {"duplicates": 1, "encoders": 2, "images": 1, "latents": 2, "rows": N_ROWS}
+    assert stages(records(story.out)) == made
     (report,) = (story.out / "runs").glob("*/report.html")
     assert report.stat().st_size > 0
 

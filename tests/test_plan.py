@@ -76,7 +76,7 @@ def test_a_detectable_effect_without_earlier_rows_names_its_assumption(start, co
     (copied / "comparisons.csv").unlink()
     assert start(copied.parent.parent, "plan=true") == 0
     said = capsys.readouterr().out
-    assert f"at least {100 * 2.8 * (0.2 / 32) ** 0.5:.1f} points on 32 test images" in said
+    assert f"at least {100 * 3.06 * (0.2 / 32) ** 0.5:.1f} points on 32 test images" in said
     assert "Assumed: two rows disagree on 20 % of them" in said
 
 

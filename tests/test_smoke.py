@@ -110,7 +110,7 @@ def test_every_entrant_has_its_rows(folder):
 def test_a_second_run_computes_nothing(first, folder):
     out, _, seconds = first
     kept, rows = records(out), (folder / "rows.csv").read_bytes()
-    assert len(kept) == 1 + 2 + 2 + 8, "images, encoders, latents, rows"
+    assert len(kept) == 1 + 2 + 2 + 8 + 1, "images, encoders, latents, rows, duplicates"
     again, seconds_again = timed_run(out)
     assert again.returncode == 0, again.stderr
     assert records(out) == kept

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.errors import ConfigError
@@ -14,7 +15,6 @@ from benchmarks.timing.suite import Suite
 from models.color import as_images, rgb_to_lab
 from models.quantize import AbBins
 from probes.linear import LinearProbe
-from probes.logistic import LogisticProblem
 
 SAMPLE = Sample(photos=6, photo_side=32, learned=2, images=12)
 METHODS = ["alexnet_cl", "alexnet_autoencoding", "splitbrain_cl", "block_regression"]
@@ -95,7 +95,8 @@ def test_one_pass_gives_the_latents_of_the_suite(material):
             found = pipeline.encode(name, encoder.encoder().model, ids, encoder.taps)
             for tap in encoder.taps:
                 ours = encoder.latents.take(tap, ids).reshape(len(ids), -1)
-                np.testing.assert_allclose(found[tap], ours, atol=1e-4, err_msg=tap)
+                kept = {"rtol": 2**-11, "atol": 1e-4}  # the rounding of float16
+                np.testing.assert_allclose(found[tap], ours, **kept, err_msg=tap)
 
 
 @pytest.mark.parametrize("name", ["pixel_linear", "color_statistics"])
@@ -115,13 +116,12 @@ def test_scikit_learn_finds_our_optimum(decay):
     more = (rng.normal(size=(200, 30)) + 0.7 * rng.normal(size=(5, 30))[y[:1]]).astype(np.float32)
     probe = LinearProbe(weight_decays=[decay]).fit(X, y, 0)
     theirs = fit_logistic(X, y, decay)
-    problem = LogisticProblem(
-        probe.standardiser_(torch.from_numpy(X)), torch.from_numpy(y), n_classes=5
-    ).double()
+    latents = probe.standardiser_(torch.from_numpy(X)).double().numpy()
 
     def objective(weight, bias):
-        theta = torch.cat([torch.as_tensor(weight), torch.as_tensor(bias)[None]]).double()
-        return problem.loss_and_gradient(theta, decay)[0]
+        weight, bias = np.asarray(weight, np.float64), np.asarray(bias, np.float64)
+        log_p = log_softmax(latents @ weight + bias, axis=1)
+        return -log_p[np.arange(90), y].mean() + decay / 2 * (weight**2).sum()
 
     ours = objective(probe.solution_.weight, probe.solution_.bias)
     at_default = objective(theirs[-1].coef_.T, theirs[-1].intercept_)
@@ -129,8 +129,9 @@ def test_scikit_learn_finds_our_optimum(decay):
     exact.fit(theirs[0].transform(X), y)
     assert ours == pytest.approx(objective(exact.coef_.T, exact.intercept_), rel=1e-3)
     assert ours <= at_default * (1 + 1e-3)
-    same = probe.predict_proba(more).argmax(1) == theirs.predict(more)
-    assert same.mean() > 0.98
+    exactly = exact.predict(theirs[0].transform(more))
+    assert (probe.predict_proba(more).argmax(1) == exactly).mean() > 0.98
+    assert (theirs.predict(more) == exactly).mean() > 0.9  # its default tolerance is coarser
 
 
 def test_what_naive_loops_do_not_know_is_refused(material):

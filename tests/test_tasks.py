@@ -49,8 +49,8 @@ def test_too_few_seen_classes_are_refused(at):
 
 def test_every_entrant_meets_every_task_but_way_matched_ones(at):
     field = [entrant(name) for name in ("linear", "linear@conv1", "finetune")]
-    matched = {"draws": 4, "classifiers": ["linear"]}
-    found = cells(field, at, ["all", WAY_MATCHED], [1, 2], draws=2, way_matched=matched)
+    made = contests(at, ["all", WAY_MATCHED], **ASKED)
+    found = cells(field, made, [1, 2], 2, ["linear"])
     met = {}
     for who, contest, budget, draw in found:
         met.setdefault((who.classifier, contest.task), []).append((budget, draw))

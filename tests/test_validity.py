@@ -88,7 +88,7 @@ def test_no_class_table_without_a_primary_row(run):
 
 def test_costs_are_means_and_missing_ones_dashes():
     table = cost_table(source())
-    assert table.rows == (("net †", "1,234", "-", "150", "-", "-", "bf16"),)
+    assert table.rows == (("net †", "1,234", "-", "150", "-", "-", "-", "-", "bf16"),)
 
 
 def test_primary_comparison_comes_first_in_bold():
