@@ -31,7 +31,7 @@ SMALL = [
     "scale.alexnet={stride:2,fc_width:8,width:0.1}", "scale.colorful_width=0.05",
     "scale.unet_width=4", "scale.unet_depth=4", "scale.resnet_unet_width=4",
     "scale.critic_width=4", "scale.flat_unet_width=0.1", "scale.inception_width=0.05",
-    "scale.precision='32'",
+    "scale.precision='32'", "way_matched.draws=1",
 ]  # fmt: skip
 DRAWN = [
     "data=procedural", "data.n_classes=4", "data.train_per_class=12", "data.test_per_class=3",
