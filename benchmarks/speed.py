@@ -1,6 +1,6 @@
 """How fast is the suite, against what people write today? Two naive pipelines and ours, in turn.
 
-python benchmarks/speed.py --quick     whole tables of N0 and N1 projected, under 10 minutes
+python benchmarks/speed.py --quick     whole tables of N0 and N1 projected, about 10 minutes
 python benchmarks/speed.py             larger samples, and N1's whole table really made: hours
 """
 

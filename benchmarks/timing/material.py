@@ -39,8 +39,8 @@ class Sample:
     colors: int = 192  # pictures at `photo_side` / 2 converted to Lab
     bins: int = 48  # pictures at the data set's size encoded softly
     warm: int = 2  # steps before the clock of a naive training starts
-    steps: int = 10  # steps timed of each training
-    scratch: int = 5  # steps timed of each network trained on labels
+    steps: int = 6  # steps timed of each training
+    scratch: int = 4  # steps timed of each network trained on labels
     images: int = 384  # passed through the encoder by the naive pipelines
     learned: int = 24  # steps behind the latents on which probes are timed
 

@@ -21,6 +21,7 @@ from benchmarks.timing.roofline import method_flops, original_step, share
 from benchmarks.timing.turns import Turns, rows, spread, take_turns
 from benchmarks.timing.units import Bench
 
+MINUTES = 10  # that --quick may take: our whole table is made if there is time for it
 LARGE = Sample(photos=4096, colors=2048, bins=512, warm=5, steps=40, scratch=20, images=1024)
 
 
@@ -29,6 +30,7 @@ def measure(overrides: Sequence[str], out: Path, *, turns: int, quick: bool, dev
 
     `overrides` change the table, which is that of exp=quickstart. Raises ColorprobeError.
     """
+    begun = time.monotonic()
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     cfg = resolve(load_config([*overrides, f"device={device}"]))
     facts = machine(str(cfg.device))
@@ -39,8 +41,11 @@ def measure(overrides: Sequence[str], out: Path, *, turns: int, quick: bool, dev
         bench.prepare()
         found = take_turns(bench, turns)
         shares = _shares(bench, found, facts["ceilings"])
-        executed = _executed(bench, ["ours"] if quick else ["N1", "ours"])
         counted = {name: counts(material, name) for name in found}
+        ours = spread(table.totals(found["ours"], counted["ours"], "whole table")).median
+        in_time = time.monotonic() - begun + ours < MINUTES * 60
+        made = (["ours"] if in_time else []) if quick else ["N1", "ours"]
+        executed = _executed(bench, made)
     page = table.markdown(found, counted, machine=facts, executed=executed, shares=shares)
     facts |= {"command_overrides": list(overrides), "turns": turns, "quick": quick}
     facts |= {"executed_seconds": executed, "training_steps": shares}

@@ -19,8 +19,8 @@ ORIGINAL = [
     "methods=[block_regression]", "scale.block_channels=[32,64,64]", "scale.norm_groups=32",
     "scale.block_pixels=null",
 ]  # fmt: skip
-BATCH = 16
-STEPS = 8
+BATCH = 8
+STEPS = 6
 
 
 def flops(pretext: Any, model: Any, images: UInt8[np.ndarray, "n h w 3"], side: int | None) -> int:

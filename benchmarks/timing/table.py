@@ -125,6 +125,8 @@ def _executed(
             f"Whole table of {name} really made, once: {_number(seconds)}; projected "
             f"{_number(guess)}, {guess / seconds:.2f} times that."
         )
+    if OURS not in executed:
+        lines.append("No time was left to make the whole table of ours: it is projected, too.")
     return "\n".join(lines)
 
 
