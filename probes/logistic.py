@@ -55,20 +55,21 @@ class LogisticProblems:
     ) -> None:
         self.n_classes = n_classes
         self.bases: list[tuple[Tensor, ...]] = []
-        rows = []
-        for X, _ in sets:
+        first = sets[0][0]
+        longest, widest = max(len(X) for X, _ in sets), max(min(X.shape) for X, _ in sets)
+        # Narrower sets have columns of zeros; the column of ones is the last one of all.
+        Z = first.new_zeros(len(sets), longest, widest + 1)
+        for i, (X, _) in enumerate(sets):
+            n, d = X.shape
             basis: tuple[Tensor, ...]
-            if X.shape[0] < X.shape[1]:
+            if n < d:
                 span, triangle = torch.linalg.qr(X.T)
                 X, basis = triangle.T, (span, principal_axes(triangle.T))
             else:
                 basis = (principal_axes(X) if axes is None else axes,)
             self.bases.append(basis)
-            rows.append(X @ basis[-1])
-        width = max(Z.shape[1] for Z in rows)
-        # Narrower sets get columns of zeros; the column of ones is the last one of all.
-        rows = [functional.pad(Z, (0, width - Z.shape[1])) for Z in rows]
-        self._hold(pad_sequence([functional.pad(Z, (0, 1), value=1.0) for Z in rows], True))
+            Z[i, :n, : min(n, d)], Z[i, :n, -1] = X @ basis[-1], 1
+        self._hold(Z)
         self.y = pad_sequence([y for _, y in sets], batch_first=True)
         share = [y.new_full(y.shape, 1 / len(y), dtype=self.Z.dtype) for _, y in sets]
         self.share = pad_sequence(share, batch_first=True)
