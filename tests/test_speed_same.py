@@ -174,3 +174,12 @@ def test_visits_follow_the_order_and_flips_of_the_suite(material):
 def test_families_share_a_network(material):
     assert material.families["alexnet_autoencoding"] == "alexnet_cl"
     assert material.families["splitbrain_cl"] == "splitbrain_cl"
+
+
+def test_timing_one_encoders_latents_leaves_those_of_others(material):
+    ours = Suite(material)
+    one, other = (material.encoder(name, steps=ours.sample.learned) for name in METHODS[:2])
+    kept = other.latents
+    before = kept.take(other.tap, kept.ids)
+    assert ours.time_latents(one.name) > 0
+    np.testing.assert_array_equal(kept.take(other.tap, kept.ids), before)

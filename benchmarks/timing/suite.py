@@ -85,8 +85,8 @@ class Suite:
     def time_latents(self, name: str) -> float:
         """Seconds an image: latents of pool and test at every tap, on record."""
         encoder = self.material.encoder(name, steps=self.sample.learned)
-        encoder.folder.exists()  # trained, unless it is
-        shutil.rmtree(self.material.store.root / "latents", ignore_errors=True)
+        key = encoder.latents_key  # of the trained weights
+        shutil.rmtree(self.material.store.root / "latents" / key, ignore_errors=True)
         begun = time.perf_counter()
         found = encoder.latents
         return (time.perf_counter() - begun) / len(found.ids)
