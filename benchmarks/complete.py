@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from benchmarks import controls as mandatory
+from benchmarks.contest import WAY_MATCHED
 from benchmarks.run_files import RunFiles
 from benchmarks.settings import plain
 from benchmarks.verify import FAILED, OK, Finding
-
-CONTROLS = {  # baselines that every table has: what they are made of
-    "scratch row": "probes.scratch.ScratchClassifier",
-    "chance": "probes.chance.Chance",
-    "pixel_linear": "probes.pixel_linear.PixelLinear",
-}
 
 
 def cells(run: RunFiles) -> Finding:
@@ -32,20 +28,18 @@ def cells(run: RunFiles) -> Finding:
 
 def controls(run: RunFiles) -> Finding:
     """Every mandatory control has rows: who reads the table needs them to believe it."""
-    config, methods = run.config, set(run.rows["method"])
-    baselines = {
-        node.baseline.get("_target_") for name, node in config.baselines.items() if name in methods
-    }
-    missing = [name for name, target in CONTROLS.items() if target not in baselines]
-    if config.methods:
-        shuffled = {name for name, handle in config.probes.items() if handle.get("shuffle_labels")}
-        if not shuffled & set(run.rows["classifier"]):
-            missing.append("shuffled labels")
-        missing += [f"untrained twin of {name}" for name in _without_twin(run, methods)]
-    if missing:
-        return Finding(FAILED, f"controls are missing: {', '.join(missing)}",
-                       "add them to methods, probes and baselines, and run again")  # fmt: skip
-    return Finding(OK, "untrained twin, scratch, chance, shuffled labels and pixels have rows")
+    roles = run.facts.get("controls") or mandatory.controls(run.config)
+    shown = set(zip(run.rows["method"], run.rows["classifier"], strict=True))
+    missing = [
+        *mandatory.absent(shown, {**run.facts, "controls": roles}),
+        *(f"untrained twin of {name}" for name in _without_twin(run, set(run.rows["method"]))),
+    ]
+    if not missing:
+        return Finding(OK, f"{', '.join(mandatory.MANDATORY)} have rows, and an untrained twin")
+    if run.facts.get("exploratory"):
+        return Finding(OK, f"exploratory, and says so: lacks {', '.join(missing)}")
+    return Finding(FAILED, f"controls are missing: {', '.join(missing)}",
+                   "add them to methods, probes and baselines, and run again")  # fmt: skip
 
 
 def _declared(config: Any) -> Iterator[tuple[Any, ...]]:
@@ -55,11 +49,13 @@ def _declared(config: Any) -> Iterator[tuple[Any, ...]]:
         if method in (handle.get("methods") or [method])
     ]
     entrants += [(str(name), "pixels") for name in config.baselines]
-    runs = (config.folds, config.seeds, range(config.draws))
-    for entrant, task, budget, run in product(
-        entrants, config.tasks, config.budgets, product(*runs)
-    ):
-        yield (*entrant, task, budget, *run)
+    for entrant, task, budget in product(entrants, config.tasks, config.budgets):
+        draws = config.draws
+        if task == WAY_MATCHED:
+            matched = config.way_matched
+            draws = matched.draws if entrant[1].split("@")[0] in matched.classifiers else 0
+        for run in product(config.folds, config.seeds, range(draws)):
+            yield (*entrant, task, budget, *run)
 
 
 def _without_twin(run: RunFiles, methods: set[str]) -> list[str]:
