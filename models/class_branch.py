@@ -4,12 +4,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .classifiers import SmallResNet
 from .inception_block import glorot, scaled
+from .weights_file import copy_weights, read_weights
 
 CODE = 512
 # The colorizer beside it sees L / 100; the original gives its ImageNet trunk L in [0, 100].
@@ -58,7 +57,7 @@ class ClassBranch(nn.Module):
         if weights == "torchvision":
             _load(self.trunk, _published(trunk), f"torchvision's {trunk}")
         elif weights != "none":
-            _load(self.trunk, _read(Path(weights)), str(weights))
+            _load(self.trunk, read_weights(Path(weights)), str(weights))
         self.trunk.requires_grad_(not frozen)
         self.train()
 
@@ -116,28 +115,9 @@ def _published(trunk: str) -> dict[str, Tensor]:
         ) from error
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors" or not path.is_file():
-        raise ValueError(
-            f"expected weights none, torchvision or an existing .safetensors file, got {path}: "
-            "convert a .pth with safetensors.torch.save_file(model.state_dict(), FILE)"
-        )
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a readable safetensors file: make it again") from error
-
-
 def _load(trunk: nn.Module, given: dict[str, Tensor], source: str) -> None:
     """Copy `given` into the trunk; its own classifier, if any, is left over."""
-    for name, tensor in trunk.state_dict().items():
-        value = given.get(name)
-        if value is None and name.endswith("num_batches_tracked"):
-            continue  # which older files do not have, and no fixed momentum reads
-        if value is None or value.shape != tensor.shape:
-            shape = None if value is None else tuple(value.shape)
-            raise ValueError(
-                f"{source} does not fit: {name} should have shape {tuple(tensor.shape)}, got "
-                f"{shape}: give the weights of this trunk"
-            )
-        tensor.copy_(value)
+    copy_weights(
+        trunk.state_dict().items(), given, misfit=f"{source} does not fit",
+        remedy="give the weights of this trunk",
+    )  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from .weights_file import copy_weights, read_weights
 
 PIXEL_LOSSES = MappingProxyType({"l1": F.l1_loss, "l2": F.mse_loss, "smooth_l1": F.smooth_l1_loss})
 PUBLISHED_WEIGHTS = MappingProxyType(
@@ -145,25 +145,13 @@ def _missing_weights(trunk: str) -> str:
 
 
 def _load_trunk(net: nn.Module, path: Path) -> None:
-    if path.suffix != ".safetensors" or not path.is_file():
-        raise ValueError(
-            f"expected weights torchvision, random or an existing .safetensors file, got {path}: "
-            "convert a .pth with safetensors.torch.save_file(model.features.state_dict(), FILE)"
-        )
-    try:
-        given = {name.removeprefix("features."): value for name, value in load_file(path).items()}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a readable safetensors file: make it again") from error
-    for name, parameter in net.named_parameters():
-        # "slice2.3.weight" in lpips is "3.weight" in torchvision.
-        value = given.get(name.split(".", 1)[1])
-        if value is None or value.shape != parameter.shape:
-            shape = None if value is None else tuple(value.shape)
-            raise ValueError(
-                f"{path} does not fit: {name.split('.', 1)[1]} should have shape "
-                f"{tuple(parameter.shape)}, got {shape}: give the features of this trunk"
-            )
-        parameter.data.copy_(value)
+    read = read_weights(path, instead="torchvision, random", saved="model.features")
+    given = {name.removeprefix("features."): value for name, value in read.items()}
+    # "slice2.3.weight" in lpips is "3.weight" in torchvision.
+    places = ((name.split(".", 1)[1], of.data) for name, of in net.named_parameters())
+    copy_weights(
+        places, given, misfit=f"{path} does not fit", remedy="give the features of this trunk"
+    )
 
 
 def _freeze(network: nn.Module) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 from torchvision.models.resnet import BasicBlock
+
+from .weights_file import copy_weights, read_weights
 
 PUBLISHED = ResNet18_Weights.IMAGENET1K_V1
 FACTOR = 32  # the body's deepest map is 1 / 32 of the image
@@ -173,22 +173,15 @@ def _shuffle(before: int, after: int) -> nn.Sequential:
 
 def _load(body: _Body, weights: str | Path) -> None:
     """Copy the weights that `weights` names; ValueError if they are not there or do not fit."""
-    given = _published() if weights == "torchvision" else _from_file(Path(weights))
+    given = _published() if weights == "torchvision" else read_weights(Path(weights))
     first = given.get("conv1.weight")
     if first is not None and first.ndim == 4 and first.shape[1] != body.conv1.in_channels:
         n = body.conv1.in_channels
         given["conv1.weight"] = first.sum(dim=1, keepdim=True).expand(-1, n, -1, -1) / n
-    for name, tensor in body.state_dict().items():
-        value = given.get(name)
-        if value is None and name.endswith("num_batches_tracked"):
-            continue  # old files lack it
-        if value is None or value.shape != tensor.shape:
-            shape = None if value is None else tuple(value.shape)
-            raise ValueError(
-                f"weights {weights} do not fit: {name} should have shape {tuple(tensor.shape)}, "
-                f"got {shape}: give a ResNet18's state dict and leave width at 64"
-            )
-        tensor.copy_(value)
+    copy_weights(
+        body.state_dict().items(), given, misfit=f"weights {weights} do not fit",
+        remedy="give a ResNet18's state dict and leave width at 64",
+    )  # fmt: skip
 
 
 def _published() -> dict[str, Tensor]:
@@ -200,15 +193,3 @@ def _published() -> dict[str, Tensor]:
             "save its state dict as safetensors elsewhere and give weights=FILE, or use "
             "weights=none (label-free)"
         ) from error
-
-
-def _from_file(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors" or not path.is_file():
-        raise ValueError(
-            f"expected weights none, torchvision or an existing .safetensors file, got {path}: "
-            "convert a .pth with safetensors.torch.save_file(model.state_dict(), FILE)"
-        )
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a readable safetensors file: make it again") from error
