@@ -17,10 +17,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.errors import ColorprobeError, DataError, ResourceError
+from benchmarks.errors import DataError, ResourceError
+from benchmarks.exits import FULL, exit_code
 
 BLOCKED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def colorize(
@@ -52,22 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Colorize what the command line (default: sys.argv) names; the exit code."""
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(143))
-    try:
-        _colorize_files(asked)
-    except ColorprobeError as error:
-        return _say(error)
-    except (OSError, MemoryError) as error:
-        resource = _resource(error)
-        if resource is None:
-            raise
-        return _say(resource)
-    except KeyboardInterrupt:
-        print("interrupted; the same command starts again", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(
+        lambda: _colorize_files(asked),
+        interrupted="interrupted; the same command starts again",
+        resource=_resource,
+    )
 
 
-def _colorize_files(asked: argparse.Namespace) -> None:
+def _colorize_files(asked: argparse.Namespace) -> int:
     from benchmarks.coloring import load_colorizer
     from benchmarks.decode import strict_decoding
     from benchmarks.picture_files import jobs
@@ -95,6 +87,7 @@ def _colorize_files(asked: argparse.Namespace) -> None:
         print(*(f"not colorized: {line}" for line in failed), sep="\n", file=sys.stderr)
         total = done + len(failed)
         raise DataError(f"{len(failed)} of {total} pictures not colorized", "mend or remove them")
+    return 0
 
 
 def _colorize_file(job: Any, colorizer: Any, *, compare: bool) -> None:
@@ -147,11 +140,6 @@ def _resource(error: OSError | MemoryError) -> ResourceError | None:
     if error.errno in BLOCKED:
         return ResourceError(f"{error.filename}: {error.strerror}", "choose another --out")
     return None
-
-
-def _say(error: ColorprobeError) -> int:
-    print(f"error: {error.cause}\n  try: {error.remedy}", file=sys.stderr)
-    return error.exit_code
 
 
 if __name__ == "__main__":

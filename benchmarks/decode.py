@@ -45,8 +45,15 @@ def decode_image(data: bytes, size: int, fit: str = "crop") -> UInt8[np.ndarray,
         raise ConfigError(f"fit is {fit!r}", "give crop or squash")
     if not data:
         raise DataError("empty or unreadable file", REMEDY)
-    try:
+    with refusals():
         return np.asarray(_decode(data, size, fit))
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Whatever Pillow raises within is a DataError with the reason."""
+    try:
+        yield
     except DataError:
         raise
     except Image.UnidentifiedImageError:
@@ -71,14 +78,14 @@ def _decode(data: bytes, size: int, fit: str) -> Image.Image:
         if width * height > MAX_PIXELS:
             raise DataError(f"{width} x {height} pixels are more than 64 Mpx", REMEDY)
         if file.format in ("JPEG", "MPO"):
-            _check_end(data)
+            check_end(data)
             file.draft(None, (2 * size, 2 * size))
-        image = _to_rgb(ImageOps.exif_transpose(file), str(file.format))
+        image = to_rgb(ImageOps.exif_transpose(file), str(file.format))
     return image.resize((size, size), Image.Resampling.BICUBIC, box=_box(*image.size, fit))
 
 
-def _check_end(data: bytes) -> None:
-    """Pillow accepts a JPEG that lacks its last bytes; other decoders refuse or fill it."""
+def check_end(data: bytes) -> None:
+    """Raise DataError for a JPEG without its end: Pillow accepts it, others refuse or fill it."""
     if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
         raise DataError("truncated JPEG: no end marker after the last scan", REMEDY)
 
@@ -91,7 +98,8 @@ def _box(width: int, height: int, fit: str) -> tuple[int, int, int, int]:
     return (left, top, left + side, top + side)
 
 
-def _to_rgb(image: Image.Image, source: str) -> Image.Image:
+def to_rgb(image: Image.Image, source: str) -> Image.Image:
+    """The image in RGB by the rules above; `source` is the format of its file."""
     if image.mode.startswith("I;16") or (image.mode == "I" and source in ("PNG", "PPM")):
         # 0 to 65535 to 0 to 255: 65535 = 255 * 257
         gray = (np.asarray(image).astype(np.uint32) + 128) // 257

@@ -9,18 +9,42 @@ from collections.abc import Callable
 
 from benchmarks.errors import ColorprobeError, ResourceError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
-def exit_code(action: Callable[[], int], *, interrupted: str = "interrupted") -> int:
-    """What `action` returns; foreseen failures are printed, and their code is returned."""
+
+def resource_error(error: OSError | MemoryError) -> ResourceError | None:
+    """The failure in run.py's words if disk, memory or permissions are what is missing."""
+    if isinstance(error, MemoryError):
+        return ResourceError("out of memory", "lower data.size or pretrain.batch_size")
+    if error.errno in FULL:
+        return ResourceError(f"no space left for {error.filename}", "free some, or give out=DIR")
+    if error.errno == errno.EPIPE:
+        return ResourceError("the reader of the output has gone", "write it to a file")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
+        return ResourceError(f"cannot write {error.filename}", "choose a writable out=DIR")
+    return None
+
+
+def exit_code(
+    action: Callable[[], int],
+    *,
+    interrupted: str = "interrupted",
+    resource: Callable[[OSError | MemoryError], ResourceError | None] = resource_error,
+) -> int:
+    """What `action` returns; foreseen failures are printed, and their code is returned.
+
+    `resource` puts a failure of the system into a command's own words; what it has none for is a
+    bug, and rises.
+    """
     try:
         return action()
     except ColorprobeError as error:
         return say(error)
     except (OSError, MemoryError) as error:
-        resource = _resource(error)
-        if resource is None:
+        told = resource(error)
+        if told is None:
             raise
-        return say(resource)
+        return say(told)
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return 130
@@ -30,16 +54,3 @@ def say(error: ColorprobeError) -> int:
     """Print cause and remedy; the exit code of the failure."""
     print(f"error: {error.cause}\n  try: {error.remedy}", file=sys.stderr)
     return error.exit_code
-
-
-def _resource(error: OSError | MemoryError) -> ResourceError | None:
-    """The failure in words if disk, memory or permissions are what is missing."""
-    if isinstance(error, MemoryError):
-        return ResourceError("out of memory", "lower data.size or pretrain.batch_size")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResourceError(f"no space left for {error.filename}", "free some, or give out=DIR")
-    if error.errno == errno.EPIPE:
-        return ResourceError("the reader of the output has gone", "write it to a file")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
-        return ResourceError(f"cannot write {error.filename}", "choose a writable out=DIR")
-    return None

@@ -21,11 +21,12 @@ from benchmarks.planned import Job
 from benchmarks.provenance import device_name
 from benchmarks.run_files import RunFiles
 from benchmarks.settings import build, plain
+from benchmarks.significance import POWER
 from benchmarks.store import content_key
 from models.encoder import Encoder
 
 DISAGREE = 0.2  # assumed share of test images on which one of two rows is right, the other wrong
-POWER = 1.96 + 1.1  # standard errors: two-sided 5 %, 80 % power, as in significance.py
+ERRORS = 1.96 + POWER  # standard errors: two-sided 5 %, 80 % power
 ID_BYTES = 3 * 8  # id, label and prediction of one test image
 
 
@@ -141,8 +142,8 @@ def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> s
     if n == 0:
         return "not known before the images are decoded: no earlier run of this kind"
     return (
-        f"at least {100 * POWER * (DISAGREE / n) ** 0.5:.1f} points on {n:,} test images "
-        f"({group} classes): {POWER:.1f} x sqrt({DISAGREE} / n). Assumed: two rows disagree on "
+        f"at least {100 * ERRORS * (DISAGREE / n) ** 0.5:.1f} points on {n:,} test images "
+        f"({group} classes): {ERRORS:.1f} x sqrt({DISAGREE} / n). Assumed: two rows disagree on "
         f"{100 * DISAGREE:.0f} % of them; differences between classes and seeds come on top"
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from benchmarks.decode import FORMATS, MAX_PIXELS, REMEDY, _check_end, _to_rgb
+from benchmarks.decode import FORMATS, MAX_PIXELS, REMEDY, check_end, refusals, to_rgb
 from benchmarks.errors import ConfigError, DataError
 from benchmarks.folder import IMAGE_NAME, MAX_BYTES, _unfit, _walk, printable
 
@@ -72,21 +72,13 @@ def read_picture(file: Path) -> UInt8[np.ndarray, "h w 3"]:
 
 def decode_picture(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     """The upright picture in RGB at its own size; DataError with the reason if it is refused."""
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as file:
-            width, height = file.size
-            if width * height > MAX_PIXELS:
-                raise DataError(f"{width} x {height} pixels are more than 64 Mpx", REMEDY)
-            if file.format in ("JPEG", "MPO"):
-                _check_end(data)
-            return np.array(_to_rgb(ImageOps.exif_transpose(file), str(file.format)))
-    except DataError:
-        raise
-    except Image.UnidentifiedImageError:
-        raise DataError(f"not an image of a known format ({', '.join(FORMATS)})", REMEDY) from None
-    # Pillow's plugins meet hostile bytes with nearly any exception; all mean the same here.
-    except Exception as error:
-        raise DataError(f"{type(error).__name__}: {error}", REMEDY) from error
+    with refusals(), Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        width, height = file.size
+        if width * height > MAX_PIXELS:
+            raise DataError(f"{width} x {height} pixels are more than 64 Mpx", REMEDY)
+        if file.format in ("JPEG", "MPO"):
+            check_end(data)
+        return np.array(to_rgb(ImageOps.exif_transpose(file), str(file.format)))
 
 
 def as_pixels(image: Any) -> UInt8[np.ndarray, "h w 3"]:
@@ -95,7 +87,7 @@ def as_pixels(image: Any) -> UInt8[np.ndarray, "h w 3"]:
     DataError for anything else.
     """
     if isinstance(image, Image.Image):
-        return np.array(_to_rgb(ImageOps.exif_transpose(image), str(image.format)))
+        return np.array(to_rgb(ImageOps.exif_transpose(image), str(image.format)))
     kind = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size:
         raise DataError(f"no picture: {kind}", "give Pillow images or uint8 arrays")

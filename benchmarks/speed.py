@@ -11,30 +11,32 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.errors import ColorprobeError, ConfigError, ResourceError
+from benchmarks.errors import ConfigError, ResourceError
+from benchmarks.exits import exit_code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write table.md, rows.csv and machine.json; the exit code."""
     asked = _parser().parse_args(arguments)
-    try:
-        if asked.turns < 1:
-            raise ConfigError(f"--turns {asked.turns} measures nothing", "give 5 or more")
-        asked.out.mkdir(parents=True, exist_ok=True)
-        from benchmarks.timing.measure import measure
+    return exit_code(
+        lambda: _measure(asked),
+        interrupted="interrupted; nothing was written",
+        resource=lambda error: ResourceError(
+            str(error) or "out of memory", "choose a writable --out with space, or free memory"
+        ),
+    )
 
-        page = measure(
-            asked.overrides, asked.out, turns=asked.turns, quick=asked.quick, device=asked.device
-        )
-        print(f"{page}\nwritten: {asked.out / 'table.md'}")
-    except ColorprobeError as error:
-        return _say(error)
-    except (OSError, MemoryError) as error:
-        cause = str(error) or "out of memory"
-        return _say(ResourceError(cause, "choose a writable --out with space, or free memory"))
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+
+def _measure(asked: argparse.Namespace) -> int:
+    if asked.turns < 1:
+        raise ConfigError(f"--turns {asked.turns} measures nothing", "give 5 or more")
+    asked.out.mkdir(parents=True, exist_ok=True)
+    from benchmarks.timing.measure import measure
+
+    page = measure(
+        asked.overrides, asked.out, turns=asked.turns, quick=asked.quick, device=asked.device
+    )
+    print(f"{page}\nwritten: {asked.out / 'table.md'}")
     return 0
 
 
@@ -53,11 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("results/speed"), metavar="DIR", help="(results/speed)")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"])
     return parser
-
-
-def _say(error: ColorprobeError) -> int:
-    print(f"error: {error.cause}\n  try: {error.remedy}", file=sys.stderr)
-    return error.exit_code
 
 
 if __name__ == "__main__":
