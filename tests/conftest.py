@@ -36,6 +36,14 @@ TINY = [  # the embedded experiment, small enough for seconds
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def signals():
+    """Commands take SIGTERM over; the tests of other files want it back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """Make a resolved configuration at tiny size from further overrides."""

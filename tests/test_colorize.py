@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,14 +27,6 @@ ASKED = [
     "methods=[block_untrained,block_autoencoding,block_regression,block_classes]", "probes=[]",
     "baselines=[chance]", "comparisons=[]", "primary={labels_per_class:2,classes:all}",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def signals():
-    """The commands take SIGTERM over; other tests want it back."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")

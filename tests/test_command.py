@@ -23,14 +23,6 @@ HEAVY = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def signals():
-    """`command` takes SIGTERM over; other tests want it back."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 @pytest.fixture
 def call(tmp_path):
     """Run `command` in a folder of its own, on a CPU."""

@@ -7,7 +7,6 @@ image folder and on files in the layout of Food-101 on the Hub.
 import os
 import re
 import shlex
-import signal
 
 import numpy as np
 import pandas as pd
@@ -52,14 +51,6 @@ BESIDE = {  # pictures for the patch, halves of pictures, a trunk that is fast t
 }
 SYSTEMS = {"splitbrain_layers", "colorful", "losses", "rgb_vs_lab", "patch_size", "gan_vs_l2",
            "joint_classifier", "maps", "systems"}  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def signals():
-    """The command takes SIGTERM over; other tests want it back."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from models.deep_unet import DeepUNet
 from models.unet import Pix2PixUNet, UNet, dropping, up_channels
 
 NETWORKS = (UNet, Pix2PixUNet)
 EACH = pytest.mark.parametrize("network", NETWORKS)
+ALIKE = pytest.mark.parametrize("network", (*NETWORKS, DeepUNet))  # in taps, widths and sizes
 
 
 def small(network=UNet, in_channels: int = 1, out_channels: int = 2, **settings):
@@ -37,7 +39,7 @@ def test_parameters_are_those_of_the_published_networks(
         assert count(network(in_channels, out_channels)) == expected
 
 
-@EACH
+@ALIKE
 def test_maps_at_256_px_follow_the_published_table(network):
     with torch.device("meta"):
         model, x = network(1, 2), torch.empty(1, 1, 256, 256)
@@ -61,7 +63,7 @@ def test_channels_of_up_blocks_are_those_of_the_published_table():
     ]  # fmt: skip
 
 
-@EACH
+@ALIKE
 @pytest.mark.parametrize(("depth", "height", "width"), [(2, 4, 12), (5, 32, 64), (6, 64, 64)])
 def test_scaled_networks_run_and_taps_agree_with_channels(network, depth, height, width):
     model = small(network, 2, 5, width=3, depth=depth)
