@@ -28,7 +28,16 @@ from models.encoder import Encoder, FrozenEncoder, start_from
 
 TRAINED_BY = [
     f"benchmarks/{name}.py"
-    for name in ["batches", "draws", "learner", "precision", "pretext_labels", "pretrain", "settle"]
+    for name in [
+        "batches",
+        "draws",
+        "journal",
+        "learner",
+        "precision",
+        "pretext_labels",
+        "pretrain",
+        "settle",
+    ]
 ]
 READ_BY = ["benchmarks/latents.py", "benchmarks/precision.py"]
 

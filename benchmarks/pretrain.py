@@ -7,19 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from benchmarks.batches import Batches, in_order
 from benchmarks.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.journal import Journal
 from benchmarks.learner import Learner
 from benchmarks.precision import Arithmetic, choose_arithmetic, remembered
 from benchmarks.progress import Meter
 
 CHECKPOINT_EVERY = 30.0  # seconds: what an interruption can cost
-LOG_EVERY = 20  # steps averaged into one entry of the loss history
 WARM_UP = 0.05  # share of the steps in which the rate rises linearly
 FOR_STATISTICS = 8192  # images that a bin prior is counted on
 FOR_TIMING = 32  # images on which arithmetics are compared before the first step
@@ -64,8 +63,9 @@ class Recipe:
         """The optimiser over all of `model`'s parameters."""
         rates: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.optimizer == "sgd":
-            return torch.optim.SGD(model.parameters(), momentum=self.beta1, **rates)
-        return torch.optim.AdamW(model.parameters(), betas=(self.beta1, self.beta2), **rates)
+            return torch.optim.SGD(model.parameters(), momentum=self.beta1, fused=True, **rates)
+        betas = (self.beta1, self.beta2)
+        return torch.optim.AdamW(model.parameters(), betas=betas, fused=True, **rates)
 
 
 @dataclass
@@ -81,15 +81,6 @@ class Training:
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     window: list[dict[str, float]] = field(default_factory=list)
-
-    def log(self, terms: dict[str, Tensor], *, images: int, lr: float, last: bool) -> None:
-        """Count one update; every LOG_EVERY updates the mean losses become an entry."""
-        self.step += 1
-        self.window.append({name: term.item() for name, term in terms.items()})
-        if len(self.window) == LOG_EVERY or last:
-            means = {name: np.mean([w[name] for w in self.window]).item() for name in terms}
-            self.history.append({"step": self.step, "images": images, "lr": lr, **means})
-            self.window = []
 
 
 def pretrain(
@@ -125,7 +116,7 @@ def pretrain(
     if critic is not None:
         rival = Learner(critic, solvers["critic"], fabric, name="critic", clip=recipe.clip)
         turns = pretext.critic_turns
-    steps = recipe.steps(batches.per_epoch)
+    steps, journal = recipe.steps(batches.per_epoch), Journal(training.history, training.window)
     clock = saved = time.monotonic()
     with Meter(label, steps * batches.size) as meter, torch.random.fork_rng():
         meter.skip(training.step * batches.size)
@@ -134,16 +125,17 @@ def pretrain(
             batch, samples = batches.at(step, way.layout), batches.samples(step)
             for turn in range(step * turns, (step + 1) * turns):
                 losses = partial(pretext.critic_losses, learner.network, *batch)
-                terms |= rival.update(losses, samples, lr=lr, seed=batches.seed, step=turn)
+                terms |= rival.update(losses, lr=lr, seed=batches.seed, step=turn)
             losses = partial(pretext.losses, learner.network, *batch)
-            terms |= learner.update(losses, samples, lr=lr, seed=batches.seed, step=step)
-            images = (step + 1) * batches.size
-            training.log(terms, images=images, lr=lr, last=step + 1 == steps)
+            terms |= learner.update(losses, lr=lr, seed=batches.seed, step=step)
+            training.step, seen, last = step + 1, (step + 1) * batches.size, step + 1 == steps
+            journal.note(step, terms, samples, images=seen, lr=lr, last=last)
             meter.advance(batches.size)
             now = time.monotonic()
             training.seconds, clock = training.seconds + now - clock, now
             if now - saved > CHECKPOINT_EVERY:
                 saved = now
+                journal.read()
                 save_checkpoint(folder, modules=modules, optimizers=solvers, notes=asdict(training))
     return training
 

@@ -36,7 +36,11 @@ GRAY_WEIGHTS = (0.2989, 0.587, 0.114)
 
 LAB_KNEE = 6 / 29
 LAB_SLOPE = 3 * LAB_KNEE**2
-LAB_OF_F = ((0.0, 116.0, 0.0), (500.0, -500.0, 0.0), (0.0, 200.0, -200.0))  # L + 16, a and b of f(X), f(Y), f(Z)
+LAB_OF_F = (
+    (0.0, 116.0, 0.0),
+    (500.0, -500.0, 0.0),
+    (0.0, 200.0, -200.0),
+)  # L + 16, a and b of f(X), f(Y), f(Z)
 SRGB_KNEE = 0.04045
 SRGB_OFFSET = 0.055
 LINEAR_KNEE = SRGB_KNEE / 12.92

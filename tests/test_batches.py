@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.batches import Batches, in_order, load
+from benchmarks.batches import Batches, in_order, load, resident
 from benchmarks.draws import uniforms
 
 N, SIZE = 20, 8
@@ -116,3 +117,42 @@ def test_labels_belong_to_the_sample_and_come_only_when_given(images):
 def test_flips_do_not_depend_on_how_many_numbers_a_pretext_reads(images):
     few, many = make(images, n_draws=0), make(images, n_draws=15)
     assert all(torch.equal(few.at(step)[0], many.at(step)[0]) for step in range(5))
+
+
+class Copies(TorchDispatchMode):
+    """Counts copies from one device to another."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._to_copy.default:
+            self.count += args[0].device != result.device
+        return result
+
+
+def test_a_step_copies_nothing_where_the_images_are_resident(images):
+    batches = make(images, device="meta", labels=np.arange(N))  # a device without contents
+    batches.at(0)
+    with Copies() as copies:
+        for step in range(1, batches.per_epoch):
+            pictures, draws, labels = batches.at(step)
+        assert copies.count == 0
+        batches.at(batches.per_epoch)
+    assert copies.count == 3  # a new pass: draws, places and labels
+    assert pictures.device.type == draws.device.type == labels.device.type == "meta"
+    assert pictures.shape == (4, 3, SIZE, SIZE)
+
+
+def test_batches_of_resident_images_are_the_same(images):
+    one, two = make(images, ids=np.arange(5, 17)), make(images, ids=np.arange(5, 17))
+    two._resident = torch.from_numpy(images)
+    for step in range(4):
+        for here, there in zip(one.at(step), two.at(step), strict=True):
+            assert torch.equal(here, there)
+
+
+def test_images_are_not_held_twice_on_a_cpu(images):
+    assert resident(images, "cpu") is None
