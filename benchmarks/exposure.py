@@ -18,7 +18,7 @@ from benchmarks.splits import audit
 
 def trained_split(method: Any, at: Round) -> Split:
     """The split whose images `method` is pretrained on: the round's own, or the exposed one."""
-    if not method.get("exposed"):
+    if not method.get("exposed") or not len(at.images.labels):  # a plan may know no image yet
         return at.split
     labels, hashes = at.images.labels, at.images.hashes
     split = exposed_split(at.split, labels, hashes, seed=at.seed)

@@ -42,3 +42,10 @@ def test_colorizations_that_would_be_measured_are_counted(finished):
     found = [job for job in planned.jobs(cfg, at, known=True) if job.stage == "quality"]
     names = ["block_regression", "block_untrained", "gray", "random_colours", "truth"]
     assert [job.name for job in found] == names and not any(job.there for job in found)
+
+
+def test_an_exposed_twin_is_planned_before_any_image_is_known(finished, tiny):
+    cfg = tiny("exposure=[block_regression]", "quality=none")
+    at = planned.rounds(cfg, ReadingStore(finished / "nowhere"))[0][0]
+    found = [job.name for job in planned.jobs(cfg, at, known=False) if job.stage == "encoders"]
+    assert "block_regression_exposed" in found
