@@ -94,8 +94,9 @@ def jobs(cfg: Any, at: Round, *, known: bool) -> list[Job]:
     found: list[Job] = []
     for method in methods:
         method.check()
-        have = {job.key for job in found if job.stage == "encoders"}
-        found += [job for job in _encoders(method, at) if job.key not in have]
+        # While no image is known, an exposed twin has the key of its original.
+        have = {(job.key, known or job.name) for job in found if job.stage == "encoders"}
+        found += [job for job in _encoders(method, at) if (job.key, known or job.name) not in have]
         cells = list(_method_cells(cfg, method, at, known))
         found += _latents(cfg, method, at, cells) + cells
     for entrant in baseline_entrants(at.images, cfg.baselines):
