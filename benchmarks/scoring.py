@@ -83,16 +83,11 @@ def score(
     """Rows of one entrant at one budget, from their record, which is made if it is missing."""
     at = contest.round
     cell = {
-        "method": entrant.method,
-        "label_free": entrant.label_free,
-        "classifier": entrant.classifier,
-        "task": contest.task,
-        "labels_per_class": labels_per_class,
-        "fold": at.fold,
-        "seed": at.seed,
-        "draw": draw,
+        "method": entrant.method, "label_free": entrant.label_free,
+        "classifier": entrant.classifier, "task": contest.task,
+        "labels_per_class": labels_per_class, "fold": at.fold, "seed": at.seed, "draw": draw,
         "split": at.split.manifest_hash,
-    }
+    }  # fmt: skip
     key = content_key(
         stage="rows",
         cell=cell,
@@ -119,7 +114,10 @@ def _measure(
     *,
     selection: Selection,
 ) -> None:
-    """Select, write the choice, refit on all labels, then open the test labels, once."""
+    """Select, write the choice, refit on all labels, then open the test labels, once.
+
+    A prediction's confidence is the largest probability that the classifier gave.
+    """
     seed, lock, held = contest.round.seed, contest.lock(), None
     probe, features = entrant.probe(seed), entrant.features()
     start = time.monotonic()  # the encoder's cost is told apart
@@ -133,17 +131,18 @@ def _measure(
     proba = _predict(probe, features, choice["tap"], contest.test)
     label = lock.open(folder / "choice.json")
     predicted = contest.classes[proba.argmax(1)]
-    np.savez(folder / "predictions.npz", ids=contest.test, label=label, predicted=predicted)
+    told = {"label": label, "predicted": predicted, "confidence": proba.max(1).astype(np.float32)}
+    np.savez(folder / "predictions.npz", ids=contest.test, **told)
     metrics = [
         {"classes": name, "n_test": int(np.isin(label, classes).sum()), **values}
         for name, classes in contest.groups.items()
         for values in metric_values(proba, contest.targets(label), np.isin(label, classes))
     ]
     # What a report should warn of: no certified optimum, or a grid that ended too early.
-    told = {name: getattr(probe, f"{name}_", None) for name in ("converged", "at_edge")}
+    warned = {name: getattr(probe, f"{name}_", None) for name in ("converged", "at_edge")}
     result = {
         "metrics": metrics,
-        **told,
+        **warned,
         "test_reads": lock.reads,
         "trials": len(probe.trials) * len(features.taps),
         "seconds": round(time.monotonic() - start, 2),

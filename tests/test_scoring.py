@@ -58,6 +58,8 @@ def test_rows_say_what_was_measured_and_agree_with_the_predictions(at):
     saved = np.load(at.store.path("rows", rows[0]["key"]) / "predictions.npz")
     assert saved["ids"].tolist() == contest.test.tolist()
     assert saved["label"].tolist() == at.images.labels[contest.test].tolist()
+    assert saved["confidence"].shape == saved["predicted"].shape
+    assert ((saved["confidence"] >= 1 / len(contest.classes)) & (saved["confidence"] <= 1)).all()
     for row in rows:
         assert set(row) == {
             "method", "label_free", "classifier", "task", "labels_per_class", "fold", "seed",
