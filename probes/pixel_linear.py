@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
-from .linear import WEIGHT_DECAYS, LinearProbe
+from .linear import WEIGHT_DECAYS, Fold, LinearProbe
 from .pixels import downsample
 
 
@@ -36,6 +36,12 @@ class PixelLinear:
     ) -> Float[np.ndarray, " t"]:
         """Return the top-1 in [0, 1] on (X_val, y_val) of every trial fitted on (X, y)."""
         return self.linear_.validate(self._features(X), y, self._features(X_val), y_val)
+
+    def validate_folds(
+        self, X: UInt8[np.ndarray, "n h w 3"], y: Int64[np.ndarray, " n"], folds: Sequence[Fold]
+    ) -> Float[np.ndarray, "f t"]:
+        """Return `validate` of each fold (training positions, validation positions) of (X, y)."""
+        return self.linear_.validate_folds(self._features(X), y, folds)
 
     def fit(
         self, X: UInt8[np.ndarray, "n h w 3"], y: Int64[np.ndarray, " n"], trial: int

@@ -72,7 +72,8 @@ def train_network(
     """Return a network built and trained from the seed; DivergenceError if the loss diverges.
 
     uint8 `X` is (n, h, w, 3) pixels, else network input. `stop_epoch` ends early on the same
-    schedule, so that the result is the full run's network as it was after that many epochs.
+    schedule, so that the result is the full run's network as it was after that many epochs. A
+    network with a `loss` and `groups` of its own (stacked.py) is trained by them.
     """
     images, labels = X.to(training.device), torch.from_numpy(np.array(y)).to(training.device)
     n_batches = math.ceil(len(images) / training.batch_size)
@@ -91,14 +92,14 @@ def train_network(
 
 def predict_network(
     network: nn.Module, X: Shaped[Tensor, "n ..."], training: Training
-) -> Float[np.ndarray, "n c"]:
+) -> Float[np.ndarray, "n ... c"]:
     """Return the network's softmax probabilities in evaluation mode, rows summing to 1."""
     network.eval()
     rows = []
     with torch.no_grad():
         for batch in X.split(_PREDICT_BATCH):
             logits = _logits(network, batch.to(training.device), training.precision)
-            rows.append(logits.double().softmax(dim=1).cpu())
+            rows.append(logits.double().softmax(dim=-1).cpu())
     return torch.cat(rows).numpy()
 
 
@@ -139,10 +140,11 @@ def _train_epoch(
 ) -> None:
     """Take one optimiser step a batch; DivergenceError if a loss was not finite."""
     network.train()
+    criterion = getattr(network, "loss", functional.cross_entropy)
     total = torch.zeros((), device=batches[0][1].device)
     for load, labels in batches:
         optimiser.zero_grad(set_to_none=True)
-        loss = functional.cross_entropy(_logits(network, load(), precision), labels)
+        loss = criterion(_logits(network, load(), precision), labels)
         loss.backward()
         optimiser.step()
         scheduler.step()
@@ -154,7 +156,7 @@ def _train_epoch(
         )
 
 
-def _logits(network: nn.Module, batch: Tensor, precision: Precision) -> Float[Tensor, "b c"]:
+def _logits(network: nn.Module, batch: Tensor, precision: Precision) -> Float[Tensor, "b ... c"]:
     """Return float32 logits of pixels or of network input."""
     inputs = to_images(batch) if batch.dtype == torch.uint8 else batch
     with torch.autocast(batch.device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -177,7 +179,9 @@ def _optimiser(
         {"params": fast, "lr": training.lr},
         {"params": slow, "lr": training.lr * training.encoder_lr_scale},
     ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=training.weight_decay)
+    own = getattr(network, "groups", None)
+    parts = own() if own else groups
+    optimiser = torch.optim.AdamW(parts, weight_decay=training.weight_decay)
     factor = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, total, training.schedule)
     )
