@@ -20,6 +20,6 @@ def test_folds_are_validated_together_as_one_by_one():
     X, y = rng.integers(0, 256, (24, 8, 8, 3), dtype=np.uint8), np.arange(24) % 3
     folds = [(np.arange(24) % 4 != i, np.arange(24) % 4 == i) for i in range(4)]
     folds = [(np.flatnonzero(a), np.flatnonzero(b)) for a, b in folds]
-    probe = PixelLinear(weight_decays=(1.0, 0.1))
+    probe = PixelLinear(size=4, weight_decays=(1.0, 0.1))
     apart = [probe.validate(X[a], y[a], X[b], y[b]) for a, b in folds]
     np.testing.assert_array_equal(probe.validate_folds(X, y, folds), apart)
