@@ -26,19 +26,8 @@ from benchmarks.settle import settle_statistics
 from benchmarks.store import content_key, file_hash
 from models.encoder import Encoder, FrozenEncoder, start_from
 
-TRAINED_BY = [
-    f"benchmarks/{name}.py"
-    for name in [
-        "batches",
-        "draws",
-        "journal",
-        "learner",
-        "precision",
-        "pretext_labels",
-        "pretrain",
-        "settle",
-    ]
-]
+LOOP = "batches draws journal learner precision pretext_labels pretrain settle"
+TRAINED_BY = [f"benchmarks/{name}.py" for name in LOOP.split()]
 READ_BY = ["benchmarks/latents.py", "benchmarks/precision.py"]
 
 
@@ -103,14 +92,19 @@ class MethodEncoder:
         return str(self.method.get("probe_inputs") or self._untrained[1].inputs)
 
     @property
+    def model(self) -> Any:
+        """The network before any training, for what it is made of."""
+        return self._untrained[0]
+
+    @property
     def taps(self) -> tuple[str, ...]:
         """Every tap of the encoder, from its input to the bottleneck."""
-        return tuple(self._untrained[0].taps)
+        return tuple(self.model.taps)
 
     @cached_property
     def tap(self) -> str:
         """Tap declared for probes that cannot choose one (no label to spare, or fine-tuning)."""
-        return str(self.method.get("tap") or self._untrained[0].bottleneck)
+        return str(self.method.get("tap") or self.model.bottleneck)
 
     @property
     def head_tap(self) -> str:
@@ -120,7 +114,7 @@ class MethodEncoder:
     @property
     def bottleneck(self) -> str:
         """Tap that a probe on spatial latents reads."""
-        return str(self._untrained[0].bottleneck)
+        return str(self.model.bottleneck)
 
     @cached_property
     def folder(self) -> Path:
@@ -154,7 +148,7 @@ class MethodEncoder:
         for tap in {self.tap, self.head_tap} - set(self.taps):
             raise ConfigError(f"{self.name} has no tap {tap}", f"known: {', '.join(self.taps)}")
         side = self.pixels or self.at.images.images.shape[1]
-        model = self._untrained[0]
+        model = self.model
         try:
             with torch.no_grad():
                 Encoder(model.eval(), self.inputs)(torch.full((1, 3, side, side), 0.5))

@@ -15,6 +15,7 @@ from benchmarks.latents import Latents
 from benchmarks.provenance import code_hash
 from benchmarks.scoring import Entrant, Features, Pixels
 from benchmarks.settings import build, plain
+from benchmarks.views import Views
 from models.encoder import EncoderClassifier
 
 SCORED_BY = [
@@ -119,6 +120,8 @@ def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features]
     """Features that a probe `reads`, and what else its constructor is given."""
     if reads == "taps":
         return (lambda: encoder.latents), {}
+    if reads == "views":
+        return (lambda: Views(encoder.latents, encoder.model)), {}
     if reads in ("tap", "each_tap"):
         return partial(_only, encoder, encoder.tap), {}
     if reads == "bottleneck":
@@ -132,7 +135,7 @@ def _reading(encoder: MethodEncoder, reads: str) -> tuple[Callable[[], Features]
         }
         return (lambda: Pixels(encoder.at.images.images, taps=(tap,))), network
     raise ConfigError(
-        f"a probe cannot read {reads}", "known: taps, tap, each_tap, bottleneck, encoder"
+        f"a probe cannot read {reads}", "known: taps, tap, each_tap, views, bottleneck, encoder"
     )
 
 

@@ -142,7 +142,7 @@ def fits(node, arguments, *, pixels):
 def test_a_probe_fits(tiny, name):
     cfg = tiny(*SMALL, f"probes=[{name}]")
     handle, arguments = cfg.probes[name], {}
-    assert handle.reads in ("taps", "each_tap", "tap", "bottleneck", "encoder")
+    assert handle.reads in ("taps", "each_tap", "views", "tap", "bottleneck", "encoder")
     if handle.reads == "encoder":
         model = build(cfg.methods.block_regression.model, in_channels=1, out_channels=2)
         encoder = Encoder(model, "L/50-1")
