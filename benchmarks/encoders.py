@@ -148,10 +148,9 @@ class MethodEncoder:
         for tap in {self.tap, self.head_tap} - set(self.taps):
             raise ConfigError(f"{self.name} has no tap {tap}", f"known: {', '.join(self.taps)}")
         side = self.pixels or self.at.images.images.shape[1]
-        model = self.model
         try:
             with torch.no_grad():
-                Encoder(model.eval(), self.inputs)(torch.full((1, 3, side, side), 0.5))
+                Encoder(self.model.eval(), self.inputs)(torch.full((1, 3, side, side), 0.5))
         except (ValueError, RuntimeError) as error:
             raise ConfigError(f"{self.name} at {side} px: {error}", "change data.size") from error
 
