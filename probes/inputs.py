@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn.functional import normalize
+
+NORMALISATIONS = ("none", "standardise", "l2", "standardise+l2")
 
 
 def count_classes(y: Int64[np.ndarray, " n"]) -> int:
@@ -60,3 +63,27 @@ class Standardiser:
     def __call__(self, X: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Return latents in units of the training set's standard deviation."""
         return (X - self.mean_) * self.factor_
+
+
+class Normaliser:
+    """One of NORMALISATIONS, with the statistics of the training latents.
+
+    "none" only centres; "l2" divides each image's latents by their length, as they are or
+    standardised before, and then centres. ValueError for a name that is not known.
+    """
+
+    def __init__(self, X: Float[Tensor, "n d"], name: str) -> None:
+        if name not in NORMALISATIONS:
+            raise ValueError(f"unknown normalisation {name!r}: use one of {NORMALISATIONS}")
+        self.unit = name.endswith("l2")
+        self.first = Standardiser(X, scale=True) if name.startswith("standardise") else None
+        self.last = None if name == "standardise" else Standardiser(self._measured(X), scale=False)
+
+    def __call__(self, X: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Return normalised latents."""
+        measured = self._measured(X)
+        return self.last(measured) if self.last else measured
+
+    def _measured(self, X: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        scaled = self.first(X) if self.first else X
+        return normalize(scaled, dim=1) if self.unit else scaled

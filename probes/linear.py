@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from .inputs import Standardiser, count_classes, flat_latents, top1
+from .inputs import Normaliser, count_classes, flat_latents, top1
 from .logistic import LogisticProblems, Solution, principal_axes
 
 Fold = tuple[Int64[np.ndarray, " _t"], Int64[np.ndarray, " _v"]]
@@ -29,19 +28,24 @@ _SELECTION_TOL = 1e-6
 _CHUNK_BYTES = 2**28
 
 
+def log_spaced(first: float, last: float, n: int) -> list[float]:
+    """Return `n` powers of ten with exponents evenly from `first` to `last`, for a finer grid."""
+    return [float(value) for value in np.logspace(first, last, n)]
+
+
 class LinearProbe:
     """Logistic regression: mean cross-entropy + weight_decay / 2 * ||W||^2, bias free.
 
     This is scikit-learn's LogisticRegression at C = 1 / (n * weight_decay), so that one decay means
-    the same at every label budget. `features="standardise"` divides by training deviations. The
-    optimum is unique, so `seed` changes nothing.
+    the same at every label budget. A trial is one of `normalise` (inputs.NORMALISATIONS) with a
+    decay. The optimum is unique, so `seed` changes nothing.
     """
 
     def __init__(
         self,
         *,
         weight_decays: Sequence[float] = WEIGHT_DECAYS,
-        features: Literal["standardise", "none"] = "standardise",
+        normalise: Sequence[str] = ("standardise",),
         device: str = "cpu",
         max_iter: int = 300,
         tol: float = 1e-4,
@@ -52,12 +56,18 @@ class LinearProbe:
                 f"weight_decays must be positive, got {list(weight_decays)}: without decay "
                 "separable latents have no optimum"
             )
-        self.features, self.device, self.seed = features, device, seed
+        if not normalise:
+            raise ValueError("normalise names no normalisation: give at least one")
+        self.normalise, self.device, self.seed = list(normalise), device, seed
         self.max_iter, self.tol = max_iter, tol
-        decays = sorted((float(w) for w in weight_decays), reverse=True)
-        self.trials: list[dict] = [{"weight_decay": decay} for decay in decays]
+        self.decays = sorted((float(w) for w in weight_decays), reverse=True)
+        self.trials: list[dict] = [
+            {"normalise": name, "weight_decay": decay}
+            for name in self.normalise
+            for decay in self.decays
+        ]
         # Serves budgets of one label a class, where nothing can be spared to choose: the middle.
-        self.default = (len(decays) - 1) // 2
+        self.default = (len(self.decays) - 1) // 2
 
     def validate(
         self,
@@ -67,7 +77,8 @@ class LinearProbe:
         y_val: Int64[np.ndarray, " m"],
     ) -> Float[np.ndarray, " t"]:
         """Return the top-1 in [0, 1] on (X_val, y_val) of every trial fitted on (X, y)."""
-        return self._path([(X, y, X_val, y_val)], axes=None)[0]
+        part = (X, y, X_val, y_val)
+        return np.concatenate([self._path([part], name, None)[0] for name in self.normalise])
 
     def validate_folds(
         self,
@@ -76,49 +87,52 @@ class LinearProbe:
         folds: Sequence[Fold],
     ) -> Float[np.ndarray, "f t"]:
         """Return `validate` of each fold (training positions, validation positions) of (X, y)."""
-        fewest = min(len(train) for train, _ in folds)
-        latents, axes = flat_latents(X), None
-        if fewest >= latents.shape[1]:
-            axes = principal_axes(self._standardiser(latents)(latents).to(self.device))
         # Latents, twice prepared for products; points, steps and gradients of every head.
+        latents = flat_latents(X)
         head = count_classes(y) * (latents.shape[1] + len(y))
         size = 4 * (4 * latents.numel() + 20 * head)
         at_once = max(1, _CHUNK_BYTES // size)
         chunks = [folds[start : start + at_once] for start in range(0, len(folds), at_once)]
-        return np.concatenate(
-            [self._path([(X[a], y[a], X[b], y[b]) for a, b in chunk], axes) for chunk in chunks]
-        )
+        fewest = min(len(train) for train, _ in folds)
+        scores = []
+        for name in self.normalise:
+            axes = None
+            if fewest >= latents.shape[1]:
+                axes = principal_axes(Normaliser(latents, name)(latents).to(self.device))
+            parts = [[(X[a], y[a], X[b], y[b]) for a, b in chunk] for chunk in chunks]
+            scores.append(np.concatenate([self._path(part, name, axes) for part in parts]))
+        return np.concatenate(scores, axis=1)
 
     def fit(
         self, X: Float[np.ndarray, "n ..."], y: Int64[np.ndarray, " n"], trial: int
     ) -> LinearProbe:
         """Return self fitted at one trial; sets `converged_` and `at_edge_` (of the grid)."""
-        (self.standardiser_,), problems = self._prepare([(X, y)])
-        self.solution_ = self._solve(problems, self.trials[trial]["weight_decay"])
+        chosen = self.trials[trial]
+        (self.normaliser_,), problems = self._prepare([(X, y)], chosen["normalise"])
+        self.solution_ = self._solve(problems, chosen["weight_decay"])
         self.converged_ = self.solution_.converged
-        self.at_edge_ = len(self.trials) > 1 and trial % len(self.trials) in (
-            0,
-            len(self.trials) - 1,
-        )
+        edges = (self.decays[0], self.decays[-1])
+        self.at_edge_ = len(self.decays) > 1 and chosen["weight_decay"] in edges
         return self
 
     def predict_proba(self, X: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "n c"]:
         """Return the probability of each class, rows summing to 1."""
-        latents = self.standardiser_(flat_latents(X)).to(self.device)
+        latents = self.normaliser_(flat_latents(X)).to(self.device)
         logits = latents @ self.solution_.weight + self.solution_.bias
         return logits.double().softmax(dim=1).cpu().numpy()
 
     def _path(
         self,
         parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+        name: str,
         axes: Float[Tensor, "d d"] | None,
-    ) -> Float[np.ndarray, "f t"]:
-        """Return the top-1 of every trial on each part (X, y, X_val, y_val)."""
-        standardisers, problems = self._prepare([(X, y) for X, y, _, _ in parts], axes)
+    ) -> Float[np.ndarray, "f w"]:
+        """Return the top-1 of every decay on each part (X, y, X_val, y_val), normalised alike."""
+        normalisers, problems = self._prepare([(X, y) for X, y, _, _ in parts], name, axes)
         held = [
-            (problems.coordinates(standardise(flat_latents(X_val)).to(self.device), i), y_val)
-            for i, (standardise, (_, _, X_val, y_val)) in enumerate(
-                zip(standardisers, parts, strict=True)
+            (problems.coordinates(normalise(flat_latents(X_val)).to(self.device), i), y_val)
+            for i, (normalise, (_, _, X_val, y_val)) in enumerate(
+                zip(normalisers, parts, strict=True)
             )
         ]
         scores = []
@@ -128,14 +142,14 @@ class LinearProbe:
         return np.array(scores).T
 
     def _solutions(self, problems: LogisticProblems) -> Iterator[Float[Tensor, "b c r"]]:
-        """Yield the solutions of every trial, strong to weak.
+        """Yield the solutions of every decay, strong to weak.
 
         Each starts where the line through the two before it leads: weights are nearly linear in the
         logarithm of the decay, which halves the work of starting at the last solution.
         """
         here, ahead, last = problems.zeros(), problems.zeros(), None
-        decays = [trial["weight_decay"] for trial in self.trials]
-        for decay, following in zip(decays, [*decays[1:], decays[-1]], strict=True):
+        nexts = [*self.decays[1:], self.decays[-1]]
+        for decay, following in zip(self.decays, nexts, strict=True):
             before = here
             here, _ = problems.solve(
                 decay, ahead, max_iter=_SELECTION_STEPS, tol=_SELECTION_TOL, certify=False
@@ -148,21 +162,18 @@ class LinearProbe:
     def _prepare(
         self,
         sets: Sequence[tuple[np.ndarray, np.ndarray]],
+        name: str,
         axes: Float[Tensor, "d d"] | None = None,
-    ) -> tuple[list[Standardiser], LogisticProblems]:
+    ) -> tuple[list[Normaliser], LogisticProblems]:
         """Return the statistics of training sets and the problems that all decays share."""
-        standardisers, problems = [], []
+        normalisers, problems = [], []
         for X, y in sets:
             latents = flat_latents(X)
-            standardisers.append(self._standardiser(latents))
+            normalisers.append(Normaliser(latents, name))
             labels = torch.from_numpy(np.ascontiguousarray(y)).to(self.device)
-            problems.append((standardisers[-1](latents).to(self.device), labels))
+            problems.append((normalisers[-1](latents).to(self.device), labels))
         n_classes = {count_classes(y) for _, y in sets}
-        return standardisers, LogisticProblems(problems, n_classes=max(n_classes), axes=axes)
-
-    def _standardiser(self, latents: Float[Tensor, "n d"]) -> Standardiser:
-        """Return the statistics by which training latents are centred and perhaps scaled."""
-        return Standardiser(latents, scale=self.features == "standardise")
+        return normalisers, LogisticProblems(problems, n_classes=max(n_classes), axes=axes)
 
     def _solve(self, problems: LogisticProblems, decay: float) -> Solution:
         """Return the optimum, in float64 where float32 gradients are too coarse for a flat loss."""

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 import probes.linear
 from probes.linear import WEIGHT_DECAYS, LinearProbe
@@ -58,8 +60,40 @@ def test_raw_features_and_their_probabilities_are_those_of_scikit_learn():
     X = X * np.linspace(0.2, 4, 10, dtype=np.float32) + 3
     reference = LogisticRegression(C=1 / (len(y) * 0.05), max_iter=20000, tol=1e-9)
     expected = reference.fit(X.astype(np.float64), y).predict_proba(X.astype(np.float64))
-    probe = LinearProbe(weight_decays=[0.05], features="none", tol=1e-7).fit(X, y, 0)
+    probe = LinearProbe(weight_decays=[0.05], normalise=["none"], tol=1e-7).fit(X, y, 0)
     np.testing.assert_allclose(probe.predict_proba(X), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["l2", "standardise+l2"])
+def test_latents_of_unit_length_are_classified_as_by_scikit_learn(name):
+    X, y = _data(150, 10, 4, noise=2.0)
+    X = X * np.linspace(0.2, 4, 10, dtype=np.float32) + 3
+    first = [StandardScaler()] if name.startswith("standardise") else []
+    reference = LogisticRegression(C=1 / (100 * 1.5e-3), max_iter=20000, tol=1e-9)
+    pipeline = make_pipeline(*first, Normalizer(), reference).fit(
+        X[:100].astype(np.float64), y[:100]
+    )
+    probe = LinearProbe(weight_decays=[1.5e-3], normalise=[name], tol=1e-7).fit(X[:100], y[:100], 0)
+    expected = pipeline.predict_proba(X[100:].astype(np.float64))
+    np.testing.assert_allclose(probe.predict_proba(X[100:]), expected, atol=2e-3)
+
+
+def test_every_normalisation_meets_every_decay():
+    X, y = _data(60, 8, 3, noise=3.0)
+    X = X * np.linspace(0.1, 9, 8, dtype=np.float32)
+    both = LinearProbe(weight_decays=[1.0, 0.01], normalise=["none", "standardise+l2"])
+    assert [trial["normalise"] for trial in both.trials] == 2 * ["none"] + 2 * ["standardise+l2"]
+    part = np.arange(60) // 3 % 3
+    folds = [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(3)]
+    scores = both.validate_folds(X, y, folds)
+    for i, name in enumerate(both.normalise):
+        alone = LinearProbe(weight_decays=[1.0, 0.01], normalise=[name])
+        np.testing.assert_array_equal(
+            scores[:, 2 * i : 2 * i + 2], alone.validate_folds(X, y, folds)
+        )
+    assert not np.array_equal(scores[:, :2], scores[:, 2:])
+    with pytest.raises(ValueError, match="unknown normalisation 'l3'"):
+        LinearProbe(normalise=["l3"]).fit(X, y, 0)
 
 
 def test_path_agrees_with_single_fits():

@@ -120,7 +120,7 @@ def test_build_makes_the_thing_with_plain_python_arguments():
     )
     probe = build(node)
     assert isinstance(probe, LinearProbe) and probe.seed == 3
-    assert probe.trials == [{"weight_decay": 1.0}, {"weight_decay": 0.1}]
+    assert [trial["weight_decay"] for trial in probe.trials] == [1.0, 0.1]
     partial = build(OmegaConf.create({"_target_": "probes.chance.Chance", "_partial_": True}))
     assert isinstance(partial(seed=4), Chance)
     assert build(OmegaConf.create({"_target_": "probes.chance.Chance"}), seed=5).seed == 5

@@ -116,7 +116,7 @@ def test_scikit_learn_finds_our_optimum(decay):
     more = (rng.normal(size=(200, 30)) + 0.7 * rng.normal(size=(5, 30))[y[:1]]).astype(np.float32)
     probe = LinearProbe(weight_decays=[decay]).fit(X, y, 0)
     theirs = fit_logistic(X, y, decay)
-    latents = probe.standardiser_(torch.from_numpy(X)).double().numpy()
+    latents = probe.normaliser_(torch.from_numpy(X)).double().numpy()
 
     def objective(weight, bias):
         weight, bias = np.asarray(weight, np.float64), np.asarray(bias, np.float64)

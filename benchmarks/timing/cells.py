@@ -69,8 +69,10 @@ def make_cell(
 ) -> Cell:
     """The cell of a linear probe; ConfigError for a probe that naive loops do not know."""
     decays = [trial.get("weight_decay") for trial in probe.trials]
-    if None in decays or len(probe.trials[0]) != 1:
-        raise ConfigError(f"{head} is not a linear probe", "time linear probes alone")
+    if None in decays or {trial.get("normalise") for trial in probe.trials} != {"standardise"}:
+        raise ConfigError(
+            f"{head} is no linear probe on standardised latents", "time such probes alone"
+        )
     return Cell(
         reader=reader,
         head=head,
