@@ -61,7 +61,7 @@ def test_every_promised_file_is_written_and_nothing_else_is_left(finished):
     written = {name for name in names if not name.startswith(("predictions", "figures"))}
     assert written == {
         "rows.csv", "run.json", "config.yaml", "history.csv", "cost.csv", "selection.csv",
-        "examples.npz", "comparisons.csv", "table.csv", "table.md", "report.html",
+        "examples.npz", "comparisons.csv", "table.csv", "table.md", "table.tex", "report.html",
     }  # fmt: skip
     figures = {Path(name).stem for name in names if name.startswith("figures")}
     assert figures == {
@@ -150,7 +150,7 @@ def test_hostile_names_are_inert_everywhere(tmp_path, fake_run):
 
 def test_rebuilt_from_files_alone_byte_for_byte(finished, tmp_path):
     copy = Path(shutil.copytree(finished, tmp_path / "moved"))
-    made = ("report.html", "table.md", "table.csv", "comparisons.csv")
+    made = ("report.html", "table.md", "table.tex", "table.csv", "comparisons.csv")
     for name in made:
         (copy / name).unlink()
     shutil.rmtree(copy / "figures")

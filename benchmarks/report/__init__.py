@@ -1,1 +1,1 @@
-"""Rows and records in, table.md / table.csv / figures / one self-contained report.html out."""
+"""Rows and records in, table.md / .tex / .csv, figures / one self-contained report.html out."""

@@ -1,9 +1,10 @@
 """The report of a run: one HTML file without script or request, from the run's folder alone.
 
-Also writes what the page shows as plain files: table.md, table.csv, comparisons.csv, figures/.
+Also writes what the page shows as plain files: table.md, table.tex, table.csv,
+comparisons.csv, figures/.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -16,6 +17,7 @@ from benchmarks.report.duplicates import duplicates_figure, without_duplicates_t
 from benchmarks.report.evidence import evidence_tables
 from benchmarks.report.figures import cost_accuracy, label_curves, seen_unseen, tap_scores
 from benchmarks.report.holdout import holdout_tables
+from benchmarks.report.latex import HEAD, latex
 from benchmarks.report.pictures import colorizations, loss_curves
 from benchmarks.report.quality import differences_table, quality_tables
 from benchmarks.report.render import Table, markdown, plain, safe_csv
@@ -25,7 +27,7 @@ from benchmarks.report.standing import critical_difference_figure
 from benchmarks.report.statements import answer
 from benchmarks.report.tables import flat, print_table, results_table
 from benchmarks.report.taps import taps_tables
-from benchmarks.report.validity import comparisons_table
+from benchmarks.report.validity import class_table, comparisons_table, cost_table
 from benchmarks.significance import compare
 from benchmarks.store import atomic_write
 
@@ -44,10 +46,13 @@ def write(run_dir: Path) -> Path:
         seed=0, unseen=source.unseen, primary=source.run.get("primary"),
     )  # fmt: skip
     tables, figures, further = results(source), drawn(source), further_tables(source)
+    shown = [*tables, *([comparisons_table(comparisons)] if len(comparisons) else [])]
+    shown += [table for part in further.values() for table in part]
     texts = {
         "comparisons.csv": safe_csv(comparisons),
         "table.csv": safe_csv(flat(source.rows)),
-        "table.md": table_md(source, comparisons, tables, further),
+        "table.md": table_md(source, comparisons, shown),
+        "table.tex": HEAD + "\n".join(map(latex, shown)),
         "report.html": page(source, comparisons, tables, figures, further=further),
     }
     for old in (run_dir / "figures").glob("*.png"):
@@ -92,6 +97,8 @@ def further_tables(source: Source) -> dict[str, list[Table]]:
         "holdout": holdout_tables(source),
         "duplicates": [table for table in [without_duplicates_table(source)] if table],
         "quality": [*measured, *([tested] if tested else [])],
+        "cost": [cost_table(source)] if len(source.cost) else [],
+        "classes": [table for table in [class_table(source)] if table],
     }
 
 
@@ -119,19 +126,12 @@ def drawn(source: Source) -> dict[str, Figure]:
     return {figure.name: figure for figure in made if figure is not None}
 
 
-def table_md(
-    source: Source,
-    comparisons: pd.DataFrame,
-    tables: list[Table],
-    further: Mapping[str, list[Table]],
-) -> str:
+def table_md(source: Source, comparisons: pd.DataFrame, shown: Sequence[Table]) -> str:
     """Return the tables of the page as Markdown, under the question and the answer."""
     run = source.run
     head = (
         f"## {plain(run.get('title', run.get('name', 'run')))}\n\n{plain(run.get('question', ''))}"
     )
-    shown = [*tables, *([comparisons_table(comparisons)] if len(comparisons) else [])]
-    shown += [table for part in further.values() for table in part]
     body = "\n".join(markdown(table) for table in shown)
     return f"{head}\n\n**{plain(answer(comparisons, run))}**\n\n{body}"
 

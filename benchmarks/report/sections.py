@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.report.canvas import Figure
 from benchmarks.report.render import Table, html_table
 from benchmarks.report.source import Source
-from benchmarks.report.validity import class_table, comparisons_table, cost_table, facts
+from benchmarks.report.validity import comparisons_table, facts
 
 CHARTS = ("seen_unseen", "labels_all", "labels_seen", "labels_unseen")
 SHORT = 20  # differences that a reader takes in at once
@@ -55,14 +55,13 @@ def sections(
     for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):
         if name in figures:
             yield name, title, _picture(figures[name], "wide")
-    if len(source.cost):
+    if html := "".join(map(html_table, further["cost"])):
         cost = _picture(figures["cost"], "narrow") if "cost" in figures else ""
-        yield "cost", "Cost", html_table(cost_table(source)) + cost
+        yield "cost", "Cost", html + cost
     if "taps" in figures:
         yield "taps", "Layers", _picture(figures["taps"], "narrow")
-    classes = class_table(source)
-    if classes:
-        yield "classes", "Classes", html_table(classes)
+    if html := "".join(map(html_table, further["classes"])):
+        yield "classes", "Classes", html
 
 
 def _differences(source: Source, comparisons: pd.DataFrame) -> str:
