@@ -1,16 +1,12 @@
 """The folder of one run: everything that its report is made from, as plain files."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jaxtyping import UInt8
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
 
 from benchmarks.audit import write_duplicates
 from benchmarks.code_stages import stages
@@ -18,10 +14,14 @@ from benchmarks.contest import Round
 from benchmarks.controls import controls
 from benchmarks.data import ImageStore
 from benchmarks.encoders import MethodEncoder
+from benchmarks.nearest import write_neighbours
 from benchmarks.partition import manifest
 from benchmarks.provenance import commit, device_name
 from benchmarks.settings import build, plain
+from benchmarks.shown_pictures import write_examples, write_extremes
 from benchmarks.store import Store, atomic_write
+
+CELL = ("method", "classifier", "task", "labels_per_class", "fold", "seed", "draw")
 
 
 def write(
@@ -39,19 +39,29 @@ def write(
     write_rows(folder, stamped, rounds[0].store)
     write_quality(folder, [{"exp": cfg.name, **row} for row in quality], rounds[0].store)
     write_encoders(folder, encoders, rounds[0].images)
+    if encoders:
+        write_extremes(folder / "extremes.npz", encoders, quality)
+        write_neighbours(
+            folder / "neighbours.npz", encoders, rows, comparisons=plain(cfg.comparisons),
+            budget=(plain(cfg.primary) or {}).get("labels_per_class"),
+        )  # fmt: skip
     write_duplicates(folder, rounds)
     write_facts(folder, cfg, stamped, encoders, rounds=rounds, command=command)
 
 
 def write_rows(folder: Path, rows: list[dict[str, Any]], store: Store) -> None:
-    """Write rows.csv, selection.csv and the per-image predictions of every row's record."""
+    """Write rows.csv, selection.csv, fits.csv and the predictions of every row's record."""
     atomic_write(folder / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
-    choices = []
+    choices, fits = [], []
     for row in {row["key"]: row for row in rows}.values():
         record = store.root / "rows" / row["key"]
         target = folder / "predictions" / f"{row['key']}.npz"
         atomic_write(target, (record / "predictions.npz").read_bytes())
         choices += _candidates(row, json.loads((record / "choice.json").read_text()))
+        result = json.loads((record / "result.json").read_text())
+        warned = {name: result.get(name) for name in ("converged", "at_edge")}
+        fits.append({name: row[name] for name in (*CELL, "key")} | warned)
+    atomic_write(folder / "fits.csv", pd.DataFrame(fits).to_csv(index=False).encode())
     atomic_write(folder / "selection.csv", pd.DataFrame(choices).to_csv(index=False).encode())
     _remove_others(folder / "predictions", {f"{row['key']}.npz" for row in rows})
 
@@ -85,7 +95,7 @@ def write_encoders(folder: Path, encoders: list[MethodEncoder], data: ImageStore
     places = pd.DataFrame(keys, columns=["method", "fold", "seed", "key", "latents"])
     atomic_write(folder / "encoders.csv", places.to_csv(index=False).encode())
     if encoders:
-        _write_examples(folder / "examples.npz", encoders, data)
+        write_examples(folder / "examples.npz", encoders, data)
 
 
 def write_facts(
@@ -146,42 +156,13 @@ def write_facts(
 
 def _candidates(row: dict[str, Any], choice: dict[str, Any]) -> list[dict[str, Any]]:
     """One line for every tap and trial that selection saw."""
-    keep = ("method", "classifier", "task", "labels_per_class", "fold", "seed", "draw")
-    names = {name: row[name] for name in keep}
+    names = {name: row[name] for name in CELL}
     return [
         {**names, "candidate": tap, "trial": trial, "score": score,
          "chosen": tap == choice["tap"] and trial == choice["trial"]}
         for tap, scores in choice["scores"].items()
         for trial, score in enumerate(scores)
     ]  # fmt: skip
-
-
-def _write_examples(path: Path, encoders: list[MethodEncoder], data: ImageStore) -> None:
-    """Pictures of the first fold and seed: gray, truth and each method's colorization."""
-    first = [
-        e for e in encoders if (e.at.fold, e.at.seed) == (encoders[0].at.fold, encoders[0].at.seed)
-    ]
-    made = {e.name: np.load(e.folder / "examples.npz") for e in first}
-    ids = made[first[0].name]["ids"]
-    truth = data.images[ids]
-    weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601
-    gray = np.repeat((truth @ weights).round().astype(np.uint8)[..., None], 3, axis=-1)
-    side = truth.shape[1]
-    arrays = {f"method__{name}": _enlarged(made[name]["colored"], side) for name in made}
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez_compressed(
-        temporary, gray=gray, truth=truth, label=data.labels[ids],
-        seen=np.isin(data.labels[ids], first[0].at.split.seen),
-        class_names=np.array(data.class_names), **arrays,  # type: ignore[arg-type]
-    )  # fmt: skip
-    shutil.move(temporary, path)
-
-
-def _enlarged(pictures: UInt8[np.ndarray, "e h w 3"], side: int) -> UInt8[np.ndarray, "e s s 3"]:
-    """Pictures of a method that sees smaller images, at the size of the others."""
-    if pictures.shape[1] == side:
-        return pictures
-    return np.stack([np.asarray(Image.fromarray(p).resize((side, side))) for p in pictures])
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:

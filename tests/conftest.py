@@ -142,7 +142,7 @@ SKILL = {
 
 def _fake_run(folder, *, names=None, methods=None, folds=(0, 1), n_classes=20, images=25):
     """Write the folder of a run: 20 classes, four unseen a fold, eight rows, three budgets."""
-    rng, rows = np.random.default_rng(0), []
+    rng, rows, sure = np.random.default_rng(0), [], np.random.default_rng(3)
     methods = methods or {}
     labels = np.repeat(np.arange(n_classes), images)
     (folder / "predictions").mkdir(parents=True)
@@ -155,7 +155,8 @@ def _fake_run(folder, *, names=None, methods=None, folds=(0, 1), n_classes=20, i
             right = rng.random(len(labels)) < np.clip(chance - 0.04 * unseen, 0.02, 1)
             predicted = np.where(right, labels, (labels + 1) % n_classes)
             np.savez(folder / "predictions" / f"{key}.npz", ids=np.arange(len(labels)) + 7,
-                     label=labels, predicted=predicted)  # fmt: skip
+                     label=labels, predicted=predicted,
+                     confidence=sure.uniform(0.05, 1, len(labels)).astype(np.float32))  # fmt: skip
             groups = {"all": right, "seen": right[~unseen], "unseen": right[unseen]}
             rows += [
                 {

@@ -66,7 +66,7 @@ def test_every_promised_file_is_written_and_nothing_else_is_left(finished):
     figures = {Path(name).stem for name in names if name.startswith("figures")}
     assert figures == {
         *("labels_all", "labels_seen", "labels_unseen", "seen_unseen", "cost", "losses"),
-        *("colorizations", "taps", "critical_difference"),
+        *("colorizations", "taps", "critical_difference", "confusion", "reliability"),
     }
 
 

@@ -172,6 +172,24 @@ def test_selection_lists_every_candidate_and_marks_the_chosen_one(run):
         assert chosen["score"].item() == record["score"].max()
 
 
+def test_fits_tell_what_their_records_warn_of(run):
+    table = run.table("fits.csv").set_index("key")
+    assert set(table.index) == {row["key"] for row in run.rows}
+    for key, line in table.iterrows():
+        result = json.loads((run.store.path("rows", key) / "result.json").read_text())
+        for name in ("converged", "at_edge"):
+            told = None if pd.isna(line[name]) else bool(line[name])
+            assert told == result[name] and (told is None) == (line["classifier"] == "pixels")
+
+
+def test_neighbours_are_of_the_first_method_compared(run):
+    saved = np.load(run.folder / "neighbours.npz")
+    rows = {(r["method"], r["classifier"], r["labels_per_class"], r["fold"]): r for r in run.rows}
+    assert saved["tap"] == rows["block_regression", "linear", 3, 0]["tap"]
+    assert np.isin(saved["ids"][:, 0], run.rounds[0].split.test).all()
+    assert not (run.folder / "extremes.npz").exists()  # no quality was asked for
+
+
 def test_examples_are_of_the_first_fold(run):
     first, images = run.rounds[0], run.rounds[0].images
     saved = dict(np.load(run.folder / "examples.npz"))

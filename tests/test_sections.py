@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from benchmarks.report.page import drawn, further_tables, results
+from benchmarks.report.contents import drawn, further_tables, results
 from benchmarks.report.sections import SHORT, sections
 from benchmarks.report.source import read
 

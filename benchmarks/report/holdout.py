@@ -131,10 +131,9 @@ def _ends(parts: pd.DataFrame, source: Source) -> Table | None:
     chosen = chosen.sort_values("delta", ascending=False)
     n = min(N_CLASSES, (len(chosen) + 1) // 2)
     shown = pd.concat([chosen.head(n), chosen.tail(min(n, len(chosen) - n))])
-    names = source.examples.get("class_names", ())
     body = tuple(
         (
-            str(names[label]) if label < len(names) else f"class {label}",
+            source.class_name(label),
             _percent(seen),
             _percent(unseen),
             points(delta),

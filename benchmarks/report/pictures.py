@@ -1,10 +1,11 @@
 """Pictures of pretraining as PNG bytes: what was learned, and how the losses fell."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import UInt8
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from benchmarks.report.canvas import Figure, canvas, colour, png, text
@@ -42,24 +43,38 @@ def colorizations(examples: Mapping[str, np.ndarray]) -> Figure:
     rows = {"gray": "gray", "truth": "truth"} | {
         key: key.removeprefix("method__") for key in methods
     }
-    pixels = np.concatenate([np.concatenate(list(examples[key][chosen]), 1) for key in rows])
-    size, width = pixels.shape[0] // len(rows), pixels.shape[1] // max(1, len(chosen))
-    sheet, (axes,) = canvas(1, width=7.0, height=1.4 + 0.72 * len(rows))
-    axes.imshow(pixels, interpolation="nearest", aspect=width / size)
     shown = [
         f"{names[label]}{'' if s else ' (unseen)'}"
         for label, s in zip(examples["label"][chosen], seen[chosen], strict=True)
     ]
-    axes.set_xticks(
-        width * (np.arange(len(chosen)) + 0.5), [text(n) for n in shown], rotation=45, ha="left"
-    )
-    axes.set_yticks(size * (np.arange(len(rows)) + 0.5), [text(name) for name in rows.values()])
     n_seen = int(seen[chosen].sum())
-    axes.tick_params(length=0, labelsize=9, top=False, labeltop=True, labelbottom=False)
-    axes.axvline(width * n_seen - 0.5, color="white", lw=4)
-    axes.grid(False)
+    sheet = [(name, examples[key][chosen]) for key, name in rows.items()]
     alt = (
         f"Sheet of {len(chosen)} pictures, {n_seen} of seen classes, the others of unseen: gray, "
         f"truth, then as coloured by {', '.join(list(rows.values())[2:]) or 'no method'}."
     )
-    return Figure("colorizations", "Colorizations", png(sheet), alt)
+    return Figure("colorizations", "Colorizations", picture_sheet(sheet, shown, [n_seen]), alt)
+
+
+def picture_sheet(
+    rows: Sequence[tuple[str, UInt8[np.ndarray, "e h w 3"]]],
+    names: Sequence[str],
+    breaks: Iterable[int],
+) -> bytes:
+    """Return rows of pictures, named at the left, under the names of the columns, as PNG.
+
+    White lines stand left of the columns `breaks`.
+    """
+    pixels = np.concatenate([np.concatenate(list(pictures), 1) for _, pictures in rows])
+    size, width = pixels.shape[0] // len(rows), pixels.shape[1] // max(1, len(names))
+    sheet, (axes,) = canvas(1, width=7.0, height=1.4 + 0.72 * len(rows))
+    axes.imshow(pixels, interpolation="nearest", aspect=width / size)
+    axes.set_xticks(
+        width * (np.arange(len(names)) + 0.5), [text(n) for n in names], rotation=45, ha="left"
+    )
+    axes.set_yticks(size * (np.arange(len(rows)) + 0.5), [text(name) for name, _ in rows])
+    axes.tick_params(length=0, labelsize=9, top=False, labeltop=True, labelbottom=False)
+    for column in breaks:
+        axes.axvline(width * column - 0.5, color="white", lw=4)
+    axes.grid(False)
+    return png(sheet)

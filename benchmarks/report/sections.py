@@ -13,6 +13,11 @@ from benchmarks.report.source import Source
 from benchmarks.report.validity import comparisons_table, facts
 
 CHARTS = ("seen_unseen", "labels_all", "labels_seen", "labels_unseen")
+PICTURES = (  # anchor, heading, figures
+    ("colorizations", "What was learned", ("colorizations", "extremes_1", "extremes_2")),
+    ("neighbours", "Nearest neighbours", ("neighbours",)),
+    ("losses", "Pretraining", ("losses",)),
+)
 SHORT = 20  # differences that a reader takes in at once
 
 
@@ -52,16 +57,20 @@ def sections(
         yield "duplicates", "Near duplicates", _picture(figures["duplicates"], "wide") + without
     if html := "".join(map(html_table, further["quality"])):
         yield "quality", "Colorizations, measured", html
-    for name, title in (("colorizations", "What was learned"), ("losses", "Pretraining")):
-        if name in figures:
-            yield name, title, _picture(figures[name], "wide")
+    for anchor, title, names in PICTURES:
+        if html := "".join(_picture(figures[name], "wide") for name in names if name in figures):
+            yield anchor, title, html
     if html := "".join(map(html_table, further["cost"])):
         cost = _picture(figures["cost"], "narrow") if "cost" in figures else ""
         yield "cost", "Cost", html + cost
     if "taps" in figures:
         yield "taps", "Layers", _picture(figures["taps"], "narrow")
-    if html := "".join(map(html_table, further["classes"])):
-        yield "classes", "Classes", html
+    for anchor, title, name, kind in (
+        ("calibration", "Calibration", "reliability", "narrow"),
+        ("classes", "Classes", "confusion", "wide"),
+    ):
+        if html := "".join(map(html_table, further[anchor])):
+            yield anchor, title, html + (_picture(figures[name], kind) if name in figures else "")
 
 
 def _differences(source: Source, comparisons: pd.DataFrame) -> str:

@@ -33,6 +33,14 @@ class Source:
     unseen: Unseen
     duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
     duplicate_pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    fits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    extremes: dict[str, np.ndarray] = field(default_factory=dict)
+    neighbours: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def class_name(self, label: Any) -> str:
+        """The name of a class where the run's folder has it, else its number."""
+        names = self.examples.get("class_names", ())
+        return str(names[label]) if 0 <= label < len(names) else f"class {label}"
 
 
 def read(run_dir: Path) -> Source:
@@ -62,6 +70,9 @@ def read(run_dir: Path) -> Source:
         unseen=unseen,
         duplicates=_table(run_dir / "duplicates.csv"),
         duplicate_pictures=_arrays(run_dir / "duplicates.npz"),
+        fits=_table(run_dir / "fits.csv"),
+        extremes=_arrays(run_dir / "extremes.npz"),
+        neighbours=_arrays(run_dir / "neighbours.npz"),
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks.contest import WAY_MATCHED
 from benchmarks.controls import EXPOSED, MANDATORY, OTHERS, absent
 from benchmarks.report.duplicates import duplicate_facts
+from benchmarks.report.fits import fit_facts
 from benchmarks.report.render import Table
 from benchmarks.report.source import Source
 from benchmarks.report.statements import p_text, points, shown_name
@@ -41,6 +42,7 @@ def facts(source: Source) -> list[tuple[str, str]]:
         ("Seen against unseen", _folds(source)),
         ("Preset", str(run.get("preset", "?"))),
         ("Selection", _text(run.get("selection", "?"))),
+        *fit_facts(source),
         ("Not label-free", ", ".join(marked) or UNMARKED),
         ("Fitted statistics", FITTED),
         ("Exact duplicates dropped", _text(run.get("dropped", "?"))),
@@ -114,7 +116,7 @@ def class_table(source: Source) -> Table | None:
     n = min(N_CLASSES, (len(top1) + 1) // 2)
     kept = pd.concat([top1.head(n), top1.tail(min(n, len(top1) - n))])
     body = tuple(
-        (_class_name(source, label), _pretraining(row["unseen"]), f"{100 * row['top1']:.1f}")
+        (source.class_name(label), _pretraining(row["unseen"]), f"{100 * row['top1']:.1f}")
         for label, row in kept.iterrows()
     )
     title = f"Best and worst classes of {method} ({classifier}), top-1 (%)"
@@ -173,11 +175,6 @@ def _controls(source: Source) -> str:
     lacking = f"; EXPLORATORY, MISSING: {', '.join(missing)}" if missing else ""
     others = ", ".join(role for role in OTHERS if not roles.get(role))
     return (", ".join(there) or "none") + lacking + (f"; without {others}" if others else "")
-
-
-def _class_name(source: Source, label: Any) -> str:
-    names = source.examples.get("class_names", np.array([], str))
-    return str(names[label]) if label < len(names) else f"class {label}"
 
 
 def _pretraining(unseen: float) -> str:
