@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.batches import Batches, in_order, load, resident
 from benchmarks.draws import uniforms
+from tests.counters import Copies
 
 N, SIZE = 20, 8
 
@@ -117,20 +117,6 @@ def test_labels_belong_to_the_sample_and_come_only_when_given(images):
 def test_flips_do_not_depend_on_how_many_numbers_a_pretext_reads(images):
     few, many = make(images, n_draws=0), make(images, n_draws=15)
     assert all(torch.equal(few.at(step)[0], many.at(step)[0]) for step in range(5))
-
-
-class Copies(TorchDispatchMode):
-    """Counts copies from one device to another."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten._to_copy.default:
-            self.count += args[0].device != result.device
-        return result
 
 
 def test_a_step_copies_nothing_where_the_images_are_resident(images):

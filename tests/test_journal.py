@@ -3,27 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.errors import IntegrityError
 from benchmarks.journal import GRADIENT, LOG_EVERY, Journal
+from tests.counters import Readings
 
 
 def note(journal, step, value=1.0, *, gradient=1.0, last=False):
     terms = {"smooth_l1": torch.tensor(value), GRADIENT + "model": torch.tensor(gradient)}
     journal.note(step, terms, np.arange(3) + step, images=8 * step + 8, lr=0.1, last=last)
-
-
-class Readings(TorchDispatchMode):
-    """Counts what makes the host wait for the device."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
 
 
 def test_means_of_the_losses_enter_the_history_without_the_gradient():
