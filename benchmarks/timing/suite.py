@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from benchmarks.batches import Batches
+from benchmarks.batches import Batches, in_order
 from benchmarks.contest import Contest, Round
 from benchmarks.data import load_images
 from benchmarks.entrants import baseline_entrants, entrants, probe_entrants
@@ -25,8 +25,10 @@ from benchmarks.sources import ImageFolderSource
 from benchmarks.store import Store
 from benchmarks.timing.cells import labelled_of
 from benchmarks.timing.material import Material
-from models.color import as_images, rgb_to_lab
+from models.color import rgb_to_lab
 from models.quantize import AbBins
+
+FED = 64  # images a batch, the default of Recipe
 
 
 class Suite:
@@ -46,8 +48,9 @@ class Suite:
             return np.array(load_images(source, store=store, progress=False).images)
 
     def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
-        """Lab of a batch."""
-        return rgb_to_lab(as_images(torch.from_numpy(images).to(self.device)))
+        """Lab of pictures, converted in batches as training is fed them."""
+        batches = in_order(images, np.arange(len(images)), size=FED, device=self.device)
+        return torch.cat([rgb_to_lab(batch) for batch in batches])
 
     def soft(self, ab: Float[Tensor, "n 2 h w"]) -> tuple[Tensor, Tensor]:
         """Soft targets of a batch: indices and weights."""
