@@ -7,13 +7,16 @@ are fixed.
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from benchmarks.bootstrap import Paired, hierarchical_bootstrap
 from benchmarks.many_methods import critical_difference, friedman, rank_p
 from benchmarks.paired_tests import corrected_t, mcnemar_p, probability_of_outperforming
-from benchmarks.significance import POWER, sign_flip_p
+from benchmarks.report.statements import answer
+from benchmarks.settings import load_config, plain
+from benchmarks.significance import POWER, compare, sign_flip_p
 
 
 def allowed(n):
@@ -155,3 +158,62 @@ def test_the_primary_test_of_a_null_and_its_power_at_the_detectable_effect(world
     power = np.mean([decided(of, classes, i)[:2] for i, of in enumerate(better)], axis=0)
     slack = 2.5 * np.sqrt(0.8 * 0.2 / n)
     assert np.all((power >= 0.8 - slack) & (power <= 0.9 + slack)), (effect, power)
+
+
+@pytest.fixture(scope="module")
+def quickstart():
+    """The experiment whose controls are simulated: its data's size, comparisons and endpoint."""
+    return load_config([])
+
+
+def control_experiments(cfg, *, gain, n=20, own_sd=0.06):
+    """The answers of n simulated quickstarts of one run, in which only the primary row gains.
+
+    Rows and predictions of every row that is compared, drawn with skill 0.55, and 0.55 + `gain`
+    for the first row of the first comparison; then the declared test and the page's sentence.
+    """
+    comparisons = [[tuple(side) for side in pair] for pair in plain(cfg.comparisons)]
+    handles = sorted({side for pair in comparisons for side in pair})
+    skill = np.array([0.55 + gain * (of == comparisons[0][0]) for of in handles])[:, None, None]
+    classes, images = cfg.data.n_classes, cfg.data.test_per_class
+    how = {"classes": classes, "methods": len(handles), "own_sd": own_sd, "skill": skill}
+    drawn = correctness(np.random.default_rng(7), (n, 1, images), **how)[:, 0]
+    label, primary, told = np.repeat(np.arange(classes), images), plain(cfg.primary), []
+    for i, of_methods in enumerate(drawn):
+        rows = pd.DataFrame(
+            {
+                "method": method, "classifier": classifier, "task": "all", "metric": "top1",
+                "classes": primary["classes"], "labels_per_class": primary["labels_per_class"],
+                "fold": 0, "seed": 0, "draw": 0, "value": right.mean(), "key": f"{j}",
+            }
+            for j, ((method, classifier), right) in enumerate(zip(handles, of_methods, strict=True))
+        )  # fmt: skip
+        predicted = np.where(of_methods, label, (label + 1) % classes)
+        records = {"ids": np.arange(len(label)), "label": label}
+        found = compare(
+            rows, lambda key, p=predicted, r=records: {**r, "predicted": p[int(key)]}, comparisons,
+            seed=i, unseen={}, primary=primary, n_resamples=400,
+        )  # fmt: skip
+        assert len(found) == len(comparisons) and found["primary"].sum() == 1
+        told.append(answer(found, {}))
+    return told
+
+
+def positive(told):
+    """How many answers say that the first row is better, without a doubt."""
+    return sum(" higher than " in text and "weak evidence" not in text for text in told)
+
+
+def test_the_positive_control_is_found_in_19_of_20_experiments(quickstart):
+    """A gain of 12 points, below what results/quickstart has; 24 classes, 50 test images each."""
+    told = control_experiments(quickstart, gain=0.12)
+    assert positive(told) >= 19, told
+
+
+def test_the_negative_control_is_found_no_oftener_than_5_percent_allow(quickstart):
+    """At most 3 of 20 in either direction: an exact test at 5 % has more in 1.6 % of all worlds."""
+    most = int(stats.binom.ppf(0.975, 20, 0.05))
+    assert most == 3
+    told = control_experiments(quickstart, gain=0.0)
+    assert sum("No difference" not in text and "weak evidence" not in text for text in told) <= most
+    assert sum("No difference" not in text for text in told) <= most, "by the interval alone"
