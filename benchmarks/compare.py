@@ -48,6 +48,7 @@ def report(a: "RunFiles", b: "RunFiles", handles: Sequence[str] | None = None) -
 
     DataError if they share nothing.
     """
+    from benchmarks import protocol
     from benchmarks.errors import DataError
     from benchmarks.shared_rows import shared
 
@@ -58,7 +59,9 @@ def report(a: "RunFiles", b: "RunFiles", handles: Sequence[str] | None = None) -
     table = _table(a, b, rows_a, rows_b)
     same = len(set(rows_a["key"]) & set(rows_b["key"]))
     known = f"\n\n{same} records are the same in both: their difference is 0." if same else ""
-    return f"A: {a.folder}\n\nB: {b.folder}\n\n{table}{known}\n\n### Not shared\n\n{listed}"
+    rules = protocol.differ(a.facts, b.facts)
+    told = [f"A: {a.folder}", f"B: {b.folder}", *([rules] if rules else []), f"{table}{known}"]
+    return "\n\n".join([*told, "### Not shared", listed])
 
 
 def _table(a: "RunFiles", b: "RunFiles", rows_a: "pd.DataFrame", rows_b: "pd.DataFrame") -> str:

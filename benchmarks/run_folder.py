@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
+from benchmarks import protocol
 from benchmarks.audit import write_duplicates
 from benchmarks.code_stages import stages
 from benchmarks.contest import Round
@@ -131,6 +132,7 @@ def write_facts(
         "data": images.name,
         "fingerprint": images.fingerprint,
         "code": stages(),
+        "protocol": protocol.card(),
         "image_size": int(images.images.shape[1]),
         "classes": {
             "all": len(split.seen) + len(split.unseen),

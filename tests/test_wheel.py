@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("benchmarks", "models", "probes", "configs")
-KINDS = (".py", ".yaml", ".html")
+KINDS = (".py", ".yaml", ".html", ".md")
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
 

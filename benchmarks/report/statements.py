@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks import protocol
+
 DAGGER = "†"
 
 
@@ -91,7 +93,7 @@ def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str
         one = "half of the 95 % bootstrap interval over classes and images where there is one run"
         spread = f"{spread}, or {one}" if spread else f"± is {one}"
     sizes = ", ".join(f"{counts[k]} {k}" for k in ("all", "seen", "unseen") if k in counts)
-    span = _span(runs)
+    span, rules = _span(runs), protocol.shown(run)
     facts = [
         f"Data {run.get('data', '?')}, classes: {sizes}; {_span(tests)} test images a run; "
         f"{span} run{'' if span == '1' else 's'} (fold x seed x draw) a cell.",
@@ -103,7 +105,7 @@ def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str
         else "",
         f"Preset {run.get('preset', '?')}, {run.get('device', '?')}, "
         f"{float(run.get('hours', 0)):.2g} h; commit {run.get('commit', '?')}; "
-        f"command: {run.get('command', '?')}",
+        f"command: {run.get('command', '?')}" + (f"; {rules}." if rules else ""),
     ]
     return " ".join(fact for fact in facts if fact)
 
