@@ -2,6 +2,8 @@
 
 python benchmarks/speed.py --quick     whole tables of N0 and N1 projected, about 10 minutes
 python benchmarks/speed.py             larger samples, and N1's whole table really made: hours
+python benchmarks/speed.py --growth    time and memory against images, classes, taps, labels
+python benchmarks/speed.py --compile   training steps eager and by torch.compile
 """
 
 import argparse
@@ -28,16 +30,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(asked: argparse.Namespace) -> int:
-    if asked.turns < 1:
-        raise ConfigError(f"--turns {asked.turns} measures nothing", "give 5 or more")
+    turns = (3 if asked.growth else 5) if asked.turns is None else asked.turns
+    if turns < 1:
+        raise ConfigError(f"--turns {turns} measures nothing", "give 3 or more")
     asked.out.mkdir(parents=True, exist_ok=True)
+    file, page = _page(asked, turns)
+    print(f"{page}\nwritten: {asked.out / file}")
+    return 0
+
+
+def _page(asked: argparse.Namespace, turns: int) -> tuple[str, str]:
+    """The name of the file that was asked for, and what is in it."""
+    if asked.growth:
+        if asked.overrides:
+            raise ConfigError("--growth measures no table", f"leave out {asked.overrides[0]}")
+        from benchmarks.timing.growth import growth
+
+        return "growth.md", growth(asked.out, turns=turns)
+    if asked.compile:
+        from benchmarks.timing.compiled import compile_page
+
+        how = {"turns": turns, "device": asked.device}
+        return "compile.md", compile_page(asked.out, asked.overrides, **how)
     from benchmarks.timing.measure import measure
 
-    page = measure(
-        asked.overrides, asked.out, turns=asked.turns, quick=asked.quick, device=asked.device
-    )
-    print(f"{page}\nwritten: {asked.out / 'table.md'}")
-    return 0
+    how = {"turns": turns, "quick": asked.quick, "device": asked.device}
+    return "table.md", measure(asked.overrides, asked.out, **how)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("overrides", nargs="*", metavar="key=value", help="of the table: data.size=64, seeds=[1]")
     add("--quick", action="store_true", help="small samples; whole tables of N0, N1 projected")
-    add("--turns", type=int, default=5, metavar="N", help="times that each is measured (5)")
+    instead = parser.add_mutually_exclusive_group().add_argument
+    instead("--growth", action="store_true", help="instead: how time and memory grow, 5 minutes")
+    instead("--compile", action="store_true", help="instead: torch.compile against eager steps")
+    add("--turns", type=int, metavar="N", help="times that each is measured (5, of growth 3)")
     add("--out", type=Path, default=Path("results/speed"), metavar="DIR", help="(results/speed)")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"])
     return parser

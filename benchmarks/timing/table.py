@@ -45,7 +45,7 @@ def markdown(
     """The whole page."""
     turns = len(found[OURS])
     parts = [
-        f"# Speed\n\n{_machine(machine)}\n\n{LEGEND}",
+        f"# Speed\n\n{described(machine)}\n\n{LEGEND}",
         f"## Units, {turns} turns\n\n{_units(found)}",
         f"## The whole table, projected from these units\n\n{_phases(found, counted)}",
         "\n".join(f"- {name}: {_terms(found[name], counted[name])}" for name in counted),
@@ -60,7 +60,8 @@ def totals(turns: Iterable[Mapping[Unit, float]], counted: Mapping[Unit, int], p
     return [project(counted, turn)[phase] for turn in turns]
 
 
-def _machine(facts: Mapping[str, Any]) -> str:
+def described(facts: Mapping[str, Any]) -> str:
+    """The machine in a sentence."""
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     return (
         f"{facts['device']}, {facts['cores']} cores, {facts['memory_gib']} GiB, "
@@ -82,7 +83,7 @@ def _units(found: Turns) -> str:
             known = unit in found[name][0]
             cells.append(_ratio(_against(found, name, unit)) if known else "")
         lines.append([f"{NAMES[unit[0]]}: {unit[1]}", *cells])
-    return _grid(["", "N0", "N1", "ours", "N0 / ours", "N1 / ours"], lines)
+    return grid_of(["", "N0", "N1", "ours", "N0 / ours", "N1 / ours"], lines)
 
 
 def _phases(found: Turns, counted: Mapping[str, Mapping[Unit, int]]) -> str:
@@ -97,7 +98,7 @@ def _phases(found: Turns, counted: Mapping[str, Mapping[Unit, int]]) -> str:
             for name in NAIVE
         ]
         lines.append([phase, *shown, *more])
-    return _grid(["projected", *counted, "N0 / ours", "N1 / ours"], lines)
+    return grid_of(["projected", *counted, "N0 / ours", "N1 / ours"], lines)
 
 
 def _terms(turns: list[dict[Unit, float]], counted: Mapping[Unit, int]) -> str:
@@ -108,11 +109,11 @@ def _terms(turns: list[dict[Unit, float]], counted: Mapping[Unit, int]) -> str:
         count[unit[0]] += n
         seconds[unit[0]] += n * spread(turn[unit] for turn in turns).median
     each = [
-        f"{count[kind]:,} {PLURAL[kind]} x {_number(seconds[kind] / count[kind])}"
+        f"{count[kind]:,} {PLURAL[kind]} x {readable(seconds[kind] / count[kind])}"
         for kind in PLURAL
         if count[kind]
     ]
-    return f"{' + '.join(each)} = {_number(sum(seconds.values()))}"
+    return f"{' + '.join(each)} = {readable(sum(seconds.values()))}"
 
 
 def _executed(
@@ -122,8 +123,8 @@ def _executed(
     for name, seconds in executed.items():
         guess = spread(totals(found[name], counted[name], "whole table")).median
         lines.append(
-            f"Whole table of {name} really made, once: {_number(seconds)}; projected "
-            f"{_number(guess)}, {guess / seconds:.2f} times that."
+            f"Whole table of {name} really made, once: {readable(seconds)}; projected "
+            f"{readable(guess)}, {guess / seconds:.2f} times that."
         )
     if OURS not in executed:
         lines.append("No time was left to make the whole table of ours: it is projected, too.")
@@ -132,7 +133,7 @@ def _executed(
 
 def _roofline(peaks: Mapping[str, float], shares: Iterable[Mapping[str, Any]]) -> str:
     lines = [
-        [s["name"], s["precision"], f"{s['flops'] / 1e9:.1f}", _number(s["seconds"]),
+        [s["name"], s["precision"], f"{s['flops'] / 1e9:.1f}", readable(s["seconds"]),
          f"{s['flop_per_second'] / 1e9:.0f}", f"{s['fp32']:.0%}", f"{s['bf16']:.0%}"]
         for s in shares
     ]  # fmt: skip
@@ -140,7 +141,7 @@ def _roofline(peaks: Mapping[str, float], shares: Iterable[Mapping[str, Any]]) -
     return (
         f"Measured peaks: GEMM {peaks['fp32'] / 1e9:.0f} GFLOP/s in fp32, "
         f"{peaks['bf16'] / 1e9:.0f} in bf16; copy {peaks['copy'] / 1e9:.1f} GB/s.\n\n"
-        + _grid(head, lines)
+        + grid_of(head, lines)
     )
 
 
@@ -148,20 +149,21 @@ def _against(found: Turns, name: str, unit: Unit) -> Spread:
     return ratios((t[unit] for t in found[name]), (t[unit] for t in found[OURS]))
 
 
-def _grid(head: list[str], lines: list[list[str]]) -> str:
+def grid_of(head: list[str], lines: list[list[str]]) -> str:
+    """A table of Markdown."""
     rule = ["---"] * len(head)
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))
 
 
 def _time(seconds: Spread) -> str:
-    return _number(seconds.median)
+    return readable(seconds.median)
 
 
 def _ratio(times: Spread) -> str:
     return f"{times.median:.3g} ({times.least:.3g} to {times.most:.3g})"
 
 
-def _number(seconds: float) -> str:
+def readable(seconds: float) -> str:
     """Seconds in the unit in which they are read."""
     for limit, size, name in (
         (1e-3, 1e-6, "µs"),
