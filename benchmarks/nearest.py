@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -36,7 +37,8 @@ def write_neighbours(
     """Write test images of the first fold and seed with their nearest images of the pool.
 
     In the latents of the first method compared, at the tap that its probe chose at `budget`.
-    Nothing is written where that method has no latents on record.
+    Nothing is written where that method has no latents on record, or where the file is of these
+    latents and this tap: to read gigabytes of latents again takes longer than the report.
     """
     handle = list(comparisons[0][0]) if comparisons else [encoders[0].name, ""]
     found = [e for e in of_first_round(encoders) if e.name == handle[0]]
@@ -44,6 +46,8 @@ def write_neighbours(
         return
     encoder, at = found[0], found[0].at
     tap = _tap(encoder, rows, handle[1], budget)
+    if _is_of(path, encoder.latents_key, tap):
+        return
     ids = queries(at)
     near, similarity = nearest(encoder.latents, tap, ids, at.split.pool)
     shown = np.concatenate([ids[:, None], near], axis=1)
@@ -51,7 +55,8 @@ def write_neighbours(
     side = min(SIDE, pictures.shape[1])
     save_arrays(
         path, method=np.array(encoder.name), tap=np.array(tap), ids=shown, label=labels,
-        similarity=similarity, seen=np.isin(labels[:, 0], at.split.seen),
+        latents=np.array(encoder.latents_key), similarity=similarity,
+        seen=np.isin(labels[:, 0], at.split.seen),
         pictures=sized(pictures, side).reshape(*shown.shape, side, side, 3),
     )  # fmt: skip
 
@@ -95,7 +100,16 @@ def _tap(
     wanted = {"method": encoder.name, "classifier": classifier, "labels_per_class": budget,
               "task": "all", "fold": encoder.at.fold, "seed": encoder.at.seed}  # fmt: skip
     chosen = [row["tap"] for row in rows if all(row[k] == value for k, value in wanted.items())]
-    return str(chosen[0]) if chosen and chosen[0] in encoder.latents.taps else encoder.bottleneck
+    return str(chosen[0]) if chosen and chosen[0] in encoder.taps else encoder.bottleneck
+
+
+def _is_of(path: Path, latents: str, tap: str) -> bool:
+    """Whether the file is there, whole, and of this tap of these latents."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            return (str(saved["latents"]), str(saved["tap"])) == (latents, tap)
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return False
 
 
 def _flat(latents: np.ndarray) -> Float[np.ndarray, "m d"]:

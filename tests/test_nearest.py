@@ -73,6 +73,19 @@ def test_a_run_writes_the_tap_that_was_chosen(at, make_encoders, tmp_path):
     assert saved["seen"].tolist() == [True] * 6 + [False] * 2
 
 
+def test_the_file_is_made_again_where_it_is_torn_and_only_there(at, make_encoders, tmp_path):
+    (encoder,) = make_encoders(at)
+    assert encoder.latents.taps == encoder.taps
+    path, asked = tmp_path / "n.npz", {"comparisons": [], "budget": None}
+    write_neighbours(path, [encoder], [], **asked)
+    whole, made = path.read_bytes(), path.stat().st_mtime_ns
+    write_neighbours(path, [encoder], [], **asked)
+    assert path.stat().st_mtime_ns == made
+    path.write_bytes(whole[:300])
+    write_neighbours(path, [encoder], [], **asked)
+    assert path.read_bytes() == whole
+
+
 def test_a_primary_method_of_pixels_has_no_latents(at, make_encoders, tmp_path):
     asked = {"comparisons": [[["small_cnn", "pixels"], ["x", "y"]]], "budget": 3}
     write_neighbours(tmp_path / "n.npz", make_encoders(at), [], **asked)

@@ -116,7 +116,8 @@ def reliability_figure(source: Source) -> Figure | None:
     axes.set(xlabel="confidence (%), mean of a bin", ylabel="top-1 (%)")
     legend_below(sheet, axes)
     alt = f"Top-1 against confidence in %, by bin. {'; '.join(texts)}."
-    return Figure("reliability", "Reliability; larger marks stand for more images", png(sheet), alt)
+    title = "Reliability, all runs together; larger marks stand for more images"
+    return Figure("reliability", title, png(sheet), alt)
 
 
 def endpoint_rows(source: Source) -> pd.DataFrame:
