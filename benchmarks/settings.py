@@ -32,7 +32,8 @@ def load_config(overrides: list[str]) -> DictConfig:
             config = compose("config", overrides=overrides)
         _drop_unchosen(config)
         add_exposed(config, asked=any(o.startswith("exposure=") for o in overrides))
-        if any(o.startswith(PARTS) for o in overrides) and lacking(config):
+        said = any(o.lstrip("+").startswith("exploratory=") for o in overrides)
+        if not said and any(o.startswith(PARTS) for o in overrides) and lacking(config):
             config.exploratory = True  # a part of an experiment, and the page says so
         targets = list(_targets(config))
     except MissingConfigException as error:
