@@ -41,6 +41,7 @@ import os, sys, torch
 from functools import partial
 from benchmarks import speed
 from benchmarks.precision import PLAIN
+from benchmarks.timing import compiled
 
 traced = []
 def backend(graph, inputs):
