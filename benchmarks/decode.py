@@ -80,13 +80,15 @@ def _decode(data: bytes, size: int, fit: str) -> Image.Image:
         if file.format in ("JPEG", "MPO"):
             check_end(data)
             file.draft(None, (2 * size, 2 * size))
-        image = to_rgb(ImageOps.exif_transpose(file), str(file.format))
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=_box(*image.size, fit))
+        form = str(file.format)
+        ImageOps.exif_transpose(file, in_place=True)
+        image = to_rgb(file, form)
+        return image.resize((size, size), Image.Resampling.BICUBIC, box=_box(*image.size, fit))
 
 
 def check_end(data: bytes) -> None:
     """Raise DataError for a JPEG without its end: Pillow accepts it, others refuse or fill it."""
-    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+    if data.find(b"\xff\xda", data.rfind(b"\xff\xd9") + 1) >= 0:
         raise DataError("truncated JPEG: no end marker after the last scan", REMEDY)
 
 
@@ -109,4 +111,4 @@ def to_rgb(image: Image.Image, source: str) -> Image.Image:
     if image.has_transparency_data:
         above = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), above).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

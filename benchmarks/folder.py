@@ -99,6 +99,8 @@ def printable(path: Path, root: Path) -> str:
 
 
 def _text(name: str) -> str:
+    if name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
@@ -129,12 +131,14 @@ def _sorted(folder: Path) -> list[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """All files below a class folder; a folder that is a link or named like an image is one."""
-    for path in _sorted(folder):
-        poses = path.is_symlink() or IMAGE_NAME.fullmatch(path.name)
-        if path.is_dir() and not poses:
-            yield from _walk(path)
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
+    for entry in entries:
+        poses = entry.is_symlink() or IMAGE_NAME.fullmatch(entry.name)
+        if not poses and entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder / entry.name)
         else:
-            yield path
+            yield folder / entry.name
 
 
 def _safe(path: Path, root: Path) -> bool:
@@ -145,10 +149,16 @@ def _safe(path: Path, root: Path) -> bool:
 
 
 def _unfit(path: Path, root: Path) -> str:
-    """Why the path is no image file, or nothing; it is never opened."""
-    if not _safe(path, root):
+    """Why the path, in a folder that is safe, is no image file, or nothing; it is never opened."""
+    # Looking up where a path really leads takes long, and only that of a link needs it.
+    try:
+        facts = path.lstat()
+        leads_out = stat.S_ISLNK(facts.st_mode) and not _safe(path, root)
+        facts = path.stat() if stat.S_ISLNK(facts.st_mode) and not leads_out else facts
+    except OSError:  # forbidden, or gone since it was listed
+        leads_out = True
+    if leads_out:
         return "a link that leads nowhere or out of the folder"
-    facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):
         return "not a regular file"
     if not IMAGE_NAME.fullmatch(path.name):

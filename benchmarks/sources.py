@@ -41,16 +41,17 @@ class ImageFolderSource:
         self.path, self.name = Path(path), Path(path).resolve().name
         self.size, self.fit = size, fit
         self.test_fraction, self.seed = test_fraction, seed
+        self._stamped: Listing | None = None
 
     def identity(self) -> dict[str, Any]:
-        """A stamp of the files and the rule of division."""
-        listing = self._list()
+        """A stamp of the files, which the next `open` gives, and the rule of division."""
+        listing = self._stamped = self._list()
         stamps = stamp(self.path, listing.files)
         return {"files": stamps, "test_fraction": self.test_fraction, "seed": self.seed}
 
     def open(self) -> Catalogue:
         """The files, sorted by the bytes of their names, with what was skipped and why."""
-        listing = self._list()
+        listing, self._stamped = self._stamped or self._list(), None
         return Catalogue(
             names=listing.names,
             labels=listing.labels,
