@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -124,7 +124,7 @@ def table(found: "pd.DataFrame", where: str) -> str:
                           frozenset(i + 1 for i in means[:-1]), n_names=1))  # fmt: skip
 
 
-def _parts(pairs: "pd.DataFrame") -> "Iterator[tuple[str, int, pd.DataFrame]]":
+def _parts(pairs: "pd.DataFrame") -> "Iterator[tuple[str, Any, pd.DataFrame]]":
     """Pairs by budget and row, and all of a budget after them."""
     for labels, of_budget in pairs.groupby("labels_per_class"):
         for name, part in of_budget.groupby("row", sort=False):
