@@ -61,3 +61,19 @@ def test_every_handle_makes_a_source(handle):
     assert source.size in (32, 64)
     assert source.name
     assert source.fit == "crop"
+
+
+def test_a_folder_is_listed_once_for_its_key_and_its_contents(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (2, 2)).save(tmp_path / name / "1.png")
+    listed, real = [], ImageFolderSource._list
+    monkeypatch.setattr(ImageFolderSource, "_list", lambda s: (listed.append(1), real(s))[1])
+    source = ImageFolderSource(str(tmp_path), size=2)
+    source.identity()
+    assert len(source.open().names) == 2 and len(listed) == 1
+    Image.new("RGB", (2, 2)).save(tmp_path / "b" / "2.png")
+    assert len(source.open().names) == 3, "what was stamped serves once"
+    before = source.identity()
+    (tmp_path / "b" / "2.png").unlink()
+    assert source.identity() != before and len(source.open().names) == 2

@@ -34,7 +34,7 @@ from probes.scratch import ScratchClassifier
 class Sample:
     """How much of the work one turn measures; what is not measured is projected from it."""
 
-    photos: int = 384  # JPEG files decoded and stored
+    photos: int = 1536  # JPEG files decoded and stored: starts and syncs are a small part then
     photo_side: int = 128  # px, stored at half of it
     colors: int = 192  # pictures at `photo_side` / 2 converted to Lab
     bins: int = 48  # pictures at the data set's size encoded softly
