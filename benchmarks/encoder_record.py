@@ -66,7 +66,7 @@ def _cost(
         "images_seen": images_seen,
         "training_tflops": round(update * images_seen / 1e12, 3),
         "encoding_gflops": encoding_flops(Encoder(model, pretext.inputs), batches) / 1e9,
-        "seconds": round(training.seconds, 1),
+        "seconds": round(training.seconds, 3),
         "images_per_second": round(images_seen / training.seconds, 1) if images_seen else None,
         "peak_memory_mb": peak,
         "precision": training.precision,

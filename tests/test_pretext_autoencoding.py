@@ -64,6 +64,7 @@ def test_decode_shows_what_was_copied(inputs):
     torch.testing.assert_close(decoded, images, atol=2e-3, rtol=0)
 
 
+@torch.no_grad()
 def test_decode_is_gray_where_only_lightness_is_seen():
     images = 0.46 + 0.02 * pictures()
     decoded = Autoencoding().decode(nearly_perfect(1), images)

@@ -112,6 +112,7 @@ def test_targets_shrink_to_a_smaller_map():
     torch.testing.assert_close(loss, ab.square().mean())
 
 
+@torch.no_grad()
 def test_decode_keeps_lightness_and_size():
     images = pictures() * 0.3 + 0.35
     pretext = Colorization()

@@ -46,6 +46,7 @@ def test_losses_are_those_of_the_members():
     assert all(p.grad.isfinite().all() and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
+@torch.no_grad()
 def test_decode_shows_the_mean_of_both():
     pretext, images = EnsembledColorization(), pictures()
     model = network(pretext)

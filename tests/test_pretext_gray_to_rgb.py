@@ -157,6 +157,7 @@ def test_facts_and_refusals():
         GrayToRgb({"l1": 1}, inputs="rgb[0,1]")
 
 
+@torch.no_grad()
 def test_true_lightness_keeps_the_input_and_takes_only_the_colour():
     images = 0.25 + 0.5 * torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(4))
     model = nn.Conv2d(1, 3, 1)

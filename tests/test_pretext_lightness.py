@@ -77,6 +77,7 @@ def test_targets_shrink_to_a_smaller_map():
     torch.testing.assert_close(loss, lightness.square().mean())
 
 
+@torch.no_grad()
 def test_decode_has_the_predicted_lightness_and_the_true_ab():
     images = 0.4 + 0.1 * pictures()
     decoded = Lightness().decode(constant([0.0], stride=2), images)

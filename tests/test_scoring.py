@@ -134,9 +134,9 @@ class Nosy(PixelLinear):
         super().__init__(**settings)
         self.look = look
 
-    def validate(self, X, y, X_val, y_val):
+    def validate_folds(self, X, y, folds):
         self.look()
-        return super().validate(X, y, X_val, y_val)
+        return super().validate_folds(X, y, folds)
 
 
 @pytest.mark.parametrize("way", ["labels", "lock"])
