@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -47,10 +46,10 @@ class Suite:
             source = ImageFolderSource(str(folder), size=side)
             return np.array(load_images(source, store=store, progress=False).images)
 
-    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
-        """Lab of pictures, converted in batches as training is fed them."""
+    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> list[Float[Tensor, "_b 3 h w"]]:
+        """Lab of pictures, in the batches in which training is fed them."""
         batches = in_order(images, np.arange(len(images)), size=FED, device=self.device)
-        return torch.cat([rgb_to_lab(batch) for batch in batches])
+        return [rgb_to_lab(batch) for batch in batches]
 
     def soft(self, ab: Float[Tensor, "n 2 h w"]) -> tuple[Tensor, Tensor]:
         """Soft targets of a batch: indices and weights."""
