@@ -159,7 +159,7 @@ def _check(on_test: "RunFiles", run: "RunFiles") -> None:
                 "give the run that chose on the test set first, the other second",
             )
     names = ["method", "fold", "seed"]
-    first, second = (pd.read_csv(one.folder / "encoders.csv") for one in (on_test, run))
+    first, second = (pd.read_csv(one.folder / "encoders.csv", dtype=str) for one in (on_test, run))
     both = first.merge(second, on=names, suffixes=("", "_other"))
     for row in both[both["latents"] != both["latents_other"]].to_dict("records"):
         raise ConfigError(

@@ -12,7 +12,7 @@ from benchmarks.why import chain, find, main
 
 @pytest.fixture
 def row(finished):
-    rows = pd.read_csv(finished / "rows.csv", dtype={"key": str})
+    rows = pd.read_csv(finished / "rows.csv", dtype={"key": str, "commit": str})
     asked = "method == 'block_regression' and classifier == 'linear' and labels_per_class == 3"
     return rows.query(f"{asked} and fold == 1 and metric == 'top1' and classes == 'unseen'").iloc[0]
 

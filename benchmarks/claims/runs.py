@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.errors import DataError, IntegrityError
 from benchmarks.store import file_hash
 
-TEXT = ["method", "classifier", "task", "classes", "key", "endpoint", "metric"]
+TEXT = ["method", "classifier", "task", "classes", "key", "endpoint", "metric", "commit"]
 DEPTHS = ("", "*/", "*/*/")  # below a root; not deeper, where the cache has its records
 
 

@@ -14,6 +14,7 @@ from benchmarks.errors import DataError, IntegrityError
 from benchmarks.significance import CELL, Read, Unseen, half_widths
 
 HANDLE = ["method", "classifier"]
+TEXT = [*HANDLE, "candidate", "commit"]  # a commit may be digits alone
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _rows(path: Path) -> pd.DataFrame:
 def _table(path: Path) -> pd.DataFrame:
     if not path.is_file() or path.stat().st_size < 2:
         return pd.DataFrame()
-    return pd.read_csv(path, dtype={"method": str, "classifier": str, "candidate": str})
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
