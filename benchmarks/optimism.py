@@ -85,7 +85,7 @@ def optimism(on_test: "RunFiles", run: "RunFiles") -> "pd.DataFrame":
         {
             "row": f"{row['method']}/{row['classifier']}", "trials": row["trials"],
             "labels_per_class": row["labels_per_class"], "on_test": row["value"],
-            "on_pool": other["value"], "pair": _paired(on_test, run, row["key"], other["key"]),
+            "on_pool": other["value"], "pair": _paired(on_test, run, row, other),
         }
         for row, other in zip(chosen.to_dict("records"), honest.to_dict("records"), strict=True)
     ]  # fmt: skip
@@ -132,24 +132,21 @@ def _parts(pairs: "pd.DataFrame") -> "Iterator[tuple[str, Any, pd.DataFrame]]":
         yield MEAN, labels, of_budget
 
 
-def _paired(on_test: "RunFiles", run: "RunFiles", one: str, other: str) -> "Paired":
-    """Both records of a row; IntegrityError unless they are of the same test images."""
-    import numpy as np
+def _paired(
+    on_test: "RunFiles", run: "RunFiles", one: dict[Any, Any], other: dict[Any, Any]
+) -> "Paired":
+    """Both records of a row; IntegrityError unless they give its values on the same test images."""
+    from benchmarks.significance import checked_record, paired
 
-    from benchmarks.bootstrap import Paired
-    from benchmarks.errors import IntegrityError
-
-    a, b = on_test.predictions(one), run.predictions(other)
-    if not (np.array_equal(a["ids"], b["ids"]) and np.array_equal(a["label"], b["label"])):
-        raise IntegrityError(f"records {one} and {other} are of other test images", "run again")
-    label = a["label"]
-    return Paired(a["ids"], label, a["predicted"] == label, b["predicted"] == label)
+    a, b = (
+        checked_record(row, row["key"], row["value"], of.predictions, of.unseen)
+        for of, row in ((on_test, one), (run, other))
+    )
+    return paired(a, b, keys=(one["key"], other["key"]))
 
 
 def _check(on_test: "RunFiles", run: "RunFiles") -> None:
     """ConfigError unless only the choice differs, and latents are the same where both have them."""
-    import pandas as pd
-
     from benchmarks.errors import ConfigError
 
     for one, wanted in ((on_test, True), (run, False)):
@@ -158,13 +155,15 @@ def _check(on_test: "RunFiles", run: "RunFiles") -> None:
                 f"{one.folder} has not selection.on_test={str(wanted).lower()}",
                 "give the run that chose on the test set first, the other second",
             )
-    names = ["method", "fold", "seed"]
-    first, second = (pd.read_csv(one.folder / "encoders.csv", dtype=str) for one in (on_test, run))
-    both = first.merge(second, on=names, suffixes=("", "_other"))
-    for row in both[both["latents"] != both["latents_other"]].to_dict("records"):
-        raise ConfigError(
-            f"the latents of {row['method']} are not the same", "run both with one out="
-        )
+    first, second = (
+        {(line["method"], line["fold"], line["seed"]): line["latents"] for line in lines}
+        for lines in (on_test.table("encoders.csv"), run.table("encoders.csv"))
+    )
+    for encoder in first.keys() & second.keys():
+        if first[encoder] != second[encoder]:
+            raise ConfigError(
+                f"the latents of {encoder[0]} are not the same", "run both with one out="
+            )
 
 
 if __name__ == "__main__":

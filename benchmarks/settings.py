@@ -50,7 +50,7 @@ def resolve(config: DictConfig) -> DictConfig:
     """The checked configuration with its device chosen and every `${...}` replaced."""
     try:
         check(config)
-        config.device = _device(config.device)
+        config.device = available_device(config.device)
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise _bad_key(error) from None
@@ -95,7 +95,7 @@ def plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-def _device(asked: str) -> str:
+def available_device(asked: str) -> str:
     """The device for `auto`, or the one asked for; ResourceError if it is not there."""
     if asked == "cpu":
         return asked

@@ -132,9 +132,9 @@ def _cells(top1: pd.DataFrame, a: Handle, b: Handle) -> Iterable[tuple[Any, pd.D
 
 
 def checked_record(
-    row: pd.Series, key: str, value: float, read: Read, unseen: Unseen
+    row: Mapping[Any, Any] | pd.Series, key: str, value: float, read: Read, unseen: Unseen
 ) -> dict[str, np.ndarray]:
-    """Return ids, labels and correctness of a record's images in the row's group of classes.
+    """Return ids, label, correct of a record's images in the row's group, confidence if kept.
 
     IntegrityError where they do not give `value`, the row's top-1.
     """
@@ -146,7 +146,8 @@ def checked_record(
             f"the predictions of record {key} do not give its {row['classes']} top-1 in rows.csv",
             "delete that record and rerun the experiment",
         )
-    return {"ids": record["ids"][keep], "label": label, "correct": label == predicted}
+    found = {"ids": record["ids"][keep], "label": label, "correct": label == predicted}
+    return found | {name: record[name][keep] for name in ("confidence",) if name in record}
 
 
 def _group(
@@ -166,11 +167,18 @@ def _group(
 def _paired(run: pd.Series, read: Read, unseen: Unseen) -> Paired:
     a = checked_record(run, run["key_a"], run["value_a"], read, unseen)
     b = checked_record(run, run["key_b"], run["value_b"], read, unseen)
+    return paired(a, b, keys=(run["key_a"], run["key_b"]))
+
+
+def paired(
+    a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], *, keys: tuple[str, str]
+) -> Paired:
+    """Return two checked records image by image; IntegrityError if they are of other images."""
     order_a, order_b = np.argsort(a["ids"]), np.argsort(b["ids"])
     same = np.array_equal(a["ids"][order_a], b["ids"][order_b])
     if not same or not np.array_equal(a["label"][order_a], b["label"][order_b]):
         raise IntegrityError(
-            f"records {run['key_a']} and {run['key_b']} are not of the same test images",
+            f"records {keys[0]} and {keys[1]} are not of the same test images",
             "compare rows of one experiment and one split only",
         )
     return Paired(

@@ -67,7 +67,8 @@ def source(confidence, **changed):
         for method, classifier in (("net", "linear"), ("raw", "pixels")) for seed in (0, 1)
     ])  # fmt: skip
     predicted = np.where(np.arange(40) % 2 == 0, LABEL, -1)
-    records = {key: {"label": LABEL, "predicted": predicted} for key in rows["key"]}
+    record = {"ids": np.arange(40), "label": LABEL, "predicted": predicted}
+    records = {key: dict(record) for key in rows["key"]}
     for key, sure in confidence.items():
         records[key]["confidence"] = np.asarray(sure, np.float32)
     arguments = {

@@ -44,7 +44,7 @@ def confusion(source: Source) -> Confusion | None:
     if not source.run.get("comparisons"):
         return None
     handle = tuple(source.run["comparisons"][0][0])
-    budget = (source.run.get("primary") or {}).get("labels_per_class", -1)
+    budget = source.endpoint["labels_per_class"]
     rows = source.rows[of_handle(source.rows, handle) & (source.rows["task"] == "all")]
     rows = rows[rows["labels_per_class"] == budget].drop_duplicates("key")
     if not len(rows):

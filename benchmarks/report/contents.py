@@ -55,8 +55,7 @@ def further_tables(source: Source) -> dict[str, list[Table]]:
 
 def drawn(source: Source) -> dict[str, Figure]:
     """Return the figures that the run's files allow, by name."""
-    primary = source.run.get("primary") or {}
-    classes = str(primary.get("classes", "all"))
+    classes = str(source.endpoint["classes"])
     named = [handle[1] for pair in source.run.get("comparisons", [])[:1] for handle in pair]
     probe = next((name for name in named if name != "pixels"), "linear")
     top1 = source.rows[(source.rows["metric"] == "top1") & (source.rows["task"] == "all")]

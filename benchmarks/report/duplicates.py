@@ -91,19 +91,15 @@ def without_duplicates_table(source: Source) -> Table | None:
 
     Means over runs, from the predictions on file; None where no test image is concerned.
     """
-    primary = source.run.get("primary") or {}
-    classes, task = str(primary.get("classes", "all")), str(primary.get("task", "all"))
     if not len(source.duplicates):
         return None
     removed = {int(fold): leaked(source.duplicates, fold) for fold in source.rows["fold"].unique()}
     if not any(removed.values()):
         return None
-    rows = source.rows
-    wanted = {"metric": "top1", "classes": classes, "task": task,
-              "labels_per_class": primary.get("labels_per_class")}  # fmt: skip
-    rows = rows[np.logical_and.reduce([rows[name] == value for name, value in wanted.items()])]
+    endpoint = source.endpoint
     scores = [
-        _both(source, row, classes, removed[int(row["fold"])]) for row in rows.to_dict("records")
+        _both(source, row, removed[int(row["fold"])])
+        for row in source.endpoint_rows().to_dict("records")
     ]
     means = pd.DataFrame(scores).groupby(["kind", "method", "classifier", "label_free"]).mean()
     means = means.sort_values(["all"], ascending=False).reset_index()
@@ -115,24 +111,22 @@ def without_duplicates_table(source: Source) -> Table | None:
     )  # fmt: skip
     n = sorted({len(ids) for ids in removed.values()})
     note = (
-        f"At {wanted['labels_per_class']:g} labels per class, means over runs. Left out: {n[0]}"
+        f"At {endpoint['labels_per_class']:g} labels per class, means over runs. Left out: {n[0]}"
         f"{f' to {n[-1]}' if len(n) > 1 else ''} test images a fold that have a near duplicate in "
         f"pretraining or in the labelled pool ({TOLD})."
     )
     header = ("method", "classifier", "all test images", "without", "difference")
-    return Table(f"Top-1 (%) {where(classes, task)}, without near duplicates", header, body, note)
+    setting = where(endpoint["classes"], endpoint["task"])
+    return Table(f"Top-1 (%) {setting}, without near duplicates", header, body, note)
 
 
-def _both(source: Source, row: dict[Any, Any], classes: str, removed: set[int]) -> dict[str, Any]:
+def _both(source: Source, row: dict[Any, Any], removed: set[int]) -> dict[str, Any]:
     """One row's top-1 on all its test images of the group, and on those not in `removed`."""
-    record = source.read_predictions(row["key"])
-    right = record["label"] == record["predicted"]
-    unseen = np.isin(record["label"], source.unseen.get(int(row["fold"]), []))
-    among = {"seen": ~unseen, "unseen": unseen}.get(classes, np.ones(len(right), bool))
-    kept = among & ~np.isin(record["ids"], sorted(removed))
+    images = source.images(row)
+    right, kept = images["correct"], ~np.isin(images["ids"], sorted(removed))
     names = {name: row[name] for name in ("method", "classifier", "label_free")}
     return {"kind": kind(row["method"], row["classifier"]), **names,
-            "all": right[among].mean(), "without": right[kept].mean()}  # fmt: skip
+            "all": right.mean(), "without": right[kept].mean()}  # fmt: skip
 
 
 def _ends(line: dict[Any, Any]) -> str:

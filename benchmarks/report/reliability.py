@@ -53,7 +53,7 @@ def error_by_chance(confidence: Float[np.ndarray, " n"], *, seed: int) -> float:
 
 def calibration_table(source: Source) -> Table | None:
     """Return confidence beside top-1 at the primary endpoint; None where no record tells it."""
-    rows = endpoint_rows(source)
+    rows, endpoint = source.endpoint_rows(), source.endpoint
     found = [line for row in rows.to_dict("records") if (line := _line(row, source))]
     if not found:
         return None
@@ -87,13 +87,14 @@ def calibration_table(source: Source) -> Table | None:
         "by chance",
     )
     rules = frozenset((np.flatnonzero(np.diff(means["rank"])) + 1).tolist())
-    setting = f"{where(*_endpoint(source))}, {rows['labels_per_class'].max():g} labels per class"
-    return Table(f"Confidence and top-1 (%) {setting}", header, body, note, rules=rules)
+    setting = where(endpoint["classes"], endpoint["task"])
+    title = f"Confidence and top-1 (%) {setting}, {endpoint['labels_per_class']:g} labels per class"
+    return Table(title, header, body, note, rules=rules)
 
 
 def reliability_figure(source: Source) -> Figure | None:
     """Return top-1 by confidence for the rows of the first comparison, runs taken together."""
-    rows, shown = endpoint_rows(source), {}
+    rows, shown = source.endpoint_rows(), {}
     for handle in (source.run.get("comparisons") or [[]])[0]:
         records = [_record(row, source) for row in rows[of_handle(rows, handle)].to_dict("records")]
         if known := [record for record in records if record]:
@@ -120,27 +121,13 @@ def reliability_figure(source: Source) -> Figure | None:
     return Figure("reliability", title, png(sheet), alt)
 
 
-def endpoint_rows(source: Source) -> pd.DataFrame:
-    """Return the top-1 rows of every method and classifier at the primary endpoint."""
-    rows, (classes, task) = source.rows, _endpoint(source)
-    budget = (source.run.get("primary") or {}).get("labels_per_class", -1)
-    wanted = {"metric": "top1", "classes": classes, "task": task, "labels_per_class": budget}
-    return rows[np.logical_and.reduce([rows[name] == value for name, value in wanted.items()])]
-
-
-def _endpoint(source: Source) -> tuple[str, str]:
-    primary = source.run.get("primary") or {}
-    return str(primary.get("classes", "all")), str(primary.get("task", "all"))
-
-
 def _record(row: dict[Any, Any], source: Source) -> tuple[np.ndarray, np.ndarray] | None:
     """Confidence and correctness of a row's images; None where a record has no finite ones."""
-    record = source.read_predictions(row["key"])
-    if "confidence" not in record or not np.isfinite(record["confidence"]).all():
+    images = source.images(row)
+    confidence = images.get("confidence")
+    if confidence is None or not np.isfinite(confidence).all():
         return None
-    unseen = np.isin(record["label"], source.unseen.get(int(row["fold"]), []))
-    among = {"seen": ~unseen, "unseen": unseen}.get(row["classes"], np.ones(len(unseen), bool))
-    return record["confidence"][among], (record["label"] == record["predicted"])[among]
+    return confidence, images["correct"]
 
 
 def _line(row: dict[Any, Any], source: Source) -> dict[str, Any] | None:

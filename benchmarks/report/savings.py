@@ -14,8 +14,7 @@ from benchmarks.significance import RUN, Handle, checked_record
 
 def saved_labels(source: Source) -> Table | None:
     """Return what a rival from pixels needs to equal each declared probe, budget by budget."""
-    primary = source.run.get("primary") or {}
-    classes, task = primary.get("classes", "all"), primary.get("task", "all")
+    classes, task = source.endpoint["classes"], source.endpoint["task"]
     rows = source.rows[(source.rows["metric"] == "top1") & (source.rows["task"] == task)]
     rows = rows[rows["classes"] == classes]
     body: list[tuple[str, ...]] = []

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.errors import DataError, IntegrityError
-from benchmarks.significance import CELL, Read, Unseen, half_widths
+from benchmarks.significance import CELL, Read, Unseen, checked_record, half_widths
 
 HANDLE = ["method", "classifier"]
 TEXT = [*HANDLE, "candidate", "commit"]  # a commit may be digits alone
@@ -37,6 +37,23 @@ class Source:
     fits: pd.DataFrame = field(default_factory=pd.DataFrame)
     extremes: dict[str, np.ndarray] = field(default_factory=dict)
     neighbours: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> dict[str, Any]:
+        """The primary endpoint: task, classes and labels_per_class (-1 where none is declared)."""
+        unsaid = {"task": "all", "classes": "all", "labels_per_class": -1}
+        return unsaid | dict(self.run.get("primary") or {})
+
+    def endpoint_rows(self) -> pd.DataFrame:
+        """The top-1 rows of every method and classifier at the primary endpoint."""
+        wanted = {"metric": "top1", **self.endpoint}
+        same = [self.rows[name] == value for name, value in wanted.items()]
+        return self.rows[np.logical_and.reduce(same)]
+
+    def images(self, row: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+        """Ids, labels and correctness of the test images behind a top-1 row (`checked_record`)."""
+        read = self.read_predictions
+        return checked_record(row, row["key"], row["value"], read, self.unseen)
 
     def class_name(self, label: Any) -> str:
         """The name of a class where the run's folder has it, else its number."""

@@ -12,21 +12,17 @@ from benchmarks.report.canvas import FAINT, INK, Figure, canvas, colour, png, te
 from benchmarks.report.render import Table
 from benchmarks.report.source import HANDLE, Source
 from benchmarks.report.statements import p_text, points, where
-from benchmarks.significance import Read, checked_record, compare
+from benchmarks.significance import Read, compare
 
 MOST = 30  # entrants tested pair by pair
 
 
 def primary_rows(source: Source) -> pd.DataFrame:
     """Return the top-1 rows at the primary endpoint: one probe, fine-tuning and pixels."""
-    rows, run = source.rows, source.run
-    primary = run.get("primary") or {}
-    named = [handle[1] for pair in run.get("comparisons", [])[:1] for handle in pair]
+    named = [handle[1] for pair in source.run.get("comparisons", [])[:1] for handle in pair]
     probe = next((name for name in named if name != "pixels"), "linear")
-    top1 = rows[(rows["metric"] == "top1") & (rows["task"] == primary.get("task", "all"))]
-    top1 = top1[top1["classes"] == primary.get("classes", "all")]
-    top1 = top1[top1["classifier"].isin([probe, "finetune", "pixels"])]
-    return top1[top1["labels_per_class"] == primary.get("labels_per_class", -1)]
+    top1 = source.endpoint_rows()
+    return top1[top1["classifier"].isin([probe, "finetune", "pixels"])]
 
 
 def class_scores(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
@@ -36,10 +32,7 @@ def class_scores(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
     """
     found = {}
     for names, runs in rows.groupby(HANDLE, sort=True):
-        records = [
-            checked_record(row, row["key"], row["value"], source.read_predictions, source.unseen)
-            for _, row in runs.iterrows()
-        ]
+        records = [source.images(row) for row in runs.to_dict("records")]
         labels, right = (
             np.concatenate([r[name] for r in records]) for name in ("label", "correct")
         )

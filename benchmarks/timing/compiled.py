@@ -21,7 +21,7 @@ from benchmarks.learner import Learner
 from benchmarks.precision import WAYS, Arithmetic
 from benchmarks.pretrain import Recipe
 from benchmarks.progress import Meter
-from benchmarks.settings import build, load_config, plain
+from benchmarks.settings import available_device, build, load_config, plain
 from benchmarks.store import atomic_write
 from benchmarks.timing.machine import machine
 from benchmarks.timing.table import described, grid_of, readable
@@ -51,7 +51,7 @@ def compile_page(out: Path, overrides: Sequence[str], *, turns: int, device: str
     """
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         raise ConfigError("torch.compile needs g++, which is not found", "install it, or set CXX")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    device = available_device(device)
     preset = "gpu" if device == "cuda" else "cpu"
     asked = ["exp=food101_holdout", f"preset={preset}", f"methods=[{','.join(METHODS)}]"]
     cfg = load_config([*asked, *overrides])

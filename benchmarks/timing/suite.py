@@ -27,7 +27,7 @@ from benchmarks.timing.material import Material
 from models.color import rgb_to_lab
 from models.quantize import AbBins
 
-FED = 64  # images a batch, the default of Recipe
+FED = Recipe.batch_size  # images a batch
 
 
 class Suite:
