@@ -23,8 +23,8 @@ from benchmarks.timing.units import Bench
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "numpy", "PIL", "pandas", "diffusers", "omegaconf", "hydra", "rich", "sklearn"}
-SAMPLE = Sample(photos=6, photo_side=32, colors=2, bins=1, warm=1, steps=1, scratch=1, images=8,
-                learned=1)  # fmt: skip
+SAMPLE = Sample(photos=6, photo_side=32, large=2, large_side=128, colors=2, bins=1, warm=1, steps=1,
+                scratch=1, images=8, learned=1)  # fmt: skip
 SMALL = [
     "methods=[block_regression,block_untrained]", "probes=[shuffled]", "budgets=[2]",
     "baselines=[small_cnn,pixel_linear,chance]", "selection.folds=2", "scale.block_pixels=8",

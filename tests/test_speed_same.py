@@ -16,7 +16,7 @@ from models.color import as_images, rgb_to_lab
 from models.quantize import AbBins
 from probes.linear import LinearProbe
 
-SAMPLE = Sample(photos=6, photo_side=32, learned=2, images=12)
+SAMPLE = Sample(photos=6, photo_side=32, large=4, large_side=512, learned=2, images=12)
 METHODS = ["alexnet_cl", "alexnet_autoencoding", "splitbrain_cl", "block_regression"]
 
 
@@ -46,6 +46,16 @@ def test_photographs_are_stored_alike(material):
     ours = Suite(material).decode(folder, 16)
     for pipeline in naive(material):
         np.testing.assert_array_equal(pipeline.decode(files, 16), ours)
+
+
+def test_large_photographs_are_stored_within_a_level(material):
+    """Ours lets libjpeg decode a quarter of the side, and resizes from there."""
+    folder = material.root / "large"
+    ours = Suite(material).decode(folder, 64).astype(int)
+    for pipeline in naive(material):
+        whole = pipeline.decode(sorted(folder.rglob("*.jpg")), 64).astype(int)
+        assert whole.std() > 20
+        assert 0 < np.abs(ours - whole).mean() < 1
 
 
 def test_colours_agree(material):

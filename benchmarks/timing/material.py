@@ -36,6 +36,8 @@ class Sample:
 
     photos: int = 1536  # JPEG files decoded and stored: starts and syncs are a small part then
     photo_side: int = 128  # px, stored at half of it
+    large: int = 192  # JPEG files of Food-101's size, stored as small as the photos
+    large_side: int = 512  # px
     colors: int = 192  # pictures at `photo_side` / 2 converted to Lab
     bins: int = 48  # pictures at the data set's size encoded softly
     warm: int = 2  # steps before the clock of a naive training starts
@@ -59,6 +61,7 @@ class Material:
     def __post_init__(self) -> None:
         write_data_set(build(self.cfg.data), self.root / "images")
         write_photos(self.root / "photos", count=self.sample.photos, side=self.sample.photo_side)
+        write_photos(self.root / "large", count=self.sample.large, side=self.sample.large_side)
         self.images = load_images(self.source(), store=self.store, progress=False)
         split = build(self.cfg.split)(*self.images.labelling, fold=self.cfg.folds[0])
         splits.audit(split, self.images.labels, self.images.hashes)

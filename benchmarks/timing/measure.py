@@ -22,7 +22,9 @@ from benchmarks.timing.turns import Turns, rows, spread, take_turns
 from benchmarks.timing.units import Bench
 
 MINUTES = 10  # that --quick may take: our whole table is made if there is time for it
-LARGE = Sample(photos=4096, colors=2048, bins=512, warm=5, steps=40, scratch=20, images=1024)
+LARGE = Sample(
+    photos=4096, large=1024, colors=2048, bins=512, warm=5, steps=40, scratch=20, images=1024
+)
 
 
 def measure(overrides: Sequence[str], out: Path, *, turns: int, quick: bool, device: str) -> str:

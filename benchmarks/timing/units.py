@@ -20,6 +20,7 @@ from benchmarks.timing.suite import Suite
 from models.color import as_images, rgb_to_lab
 
 PASSES = 10  # over the pictures whose colours are converted, of which the median counts
+PHOTOS = {"photos": "photos", "large photos": "large"}  # units of decoding and their folders
 Job = tuple[str, Callable[[], dict[Unit, float]]]
 
 
@@ -31,7 +32,6 @@ class Bench:
         self.pipelines = (Notebook(material), Fair(material), Suite(material))
         self.readers = [*dict.fromkeys(material.families.values())]
         self.readers += sorted(set(material.baselines) - set(material.networks))
-        self.photos = sorted((material.root / "photos").rglob("*.jpg"))
         self.side = self.sample.photo_side // 2
 
     @cached_property
@@ -85,15 +85,18 @@ class Bench:
             yield f"scratch {name}", partial(self._scratch, pipeline, name)
 
     def _decode(self, pipeline: Any) -> dict[Unit, float]:
-        if not isinstance(pipeline, Suite):
-            return {("decode", "photos"): _each(pipeline.decode, self.photos, self.side)}
-        photos, table = self.material.root / "photos", self.material.root / "images"
-        seconds = _timed(lambda: pipeline.decode(photos, self.side))
-        size, n = self.material.cfg.data.size, len(self.material.files)
-        return {
-            ("decode", "photos"): seconds / len(self.photos),
-            ("decode", "table"): _timed(lambda: pipeline.decode(table, size)) / n,
-        }
+        found = {}
+        for unit, name in PHOTOS.items():
+            folder = self.material.root / name
+            files = sorted(folder.rglob("*.jpg"))
+            read = folder if isinstance(pipeline, Suite) else files
+            seconds = _timed(partial(pipeline.decode, read, self.side))
+            found["decode", unit] = seconds / len(files)
+        if isinstance(pipeline, Suite):
+            table, size = self.material.root / "images", self.material.cfg.data.size
+            seconds = _timed(lambda: pipeline.decode(table, size))
+            found["decode", "table"] = seconds / len(self.material.files)
+        return found
 
     def _colors(self, pipeline: Any) -> dict[Unit, float]:
         pictures = self.pictures[: self.sample.colors]
