@@ -1,7 +1,6 @@
 """The encoder of one method, fold and seed: trained when first needed, then on record."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -122,7 +121,6 @@ class MethodEncoder:
         with self.at.store.writing("encoders", self.key) as folder:
             if folder is not None:
                 self._train(folder)
-        shutil.rmtree(self.at.store.unfinished("encoders", self.key))
         return self.at.store.path("encoders", self.key)
 
     @cached_property

@@ -4,7 +4,6 @@ The store handed to that code refuses to write, so that the attempt tells what w
 """
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -42,10 +41,6 @@ class ReadingStore(Store):
         if not self.has(stage, key):
             raise AbsentRecordError(f"{stage}/{key}")
         yield None
-
-    def unfinished(self, stage: str, key: str) -> Path:
-        """An empty folder elsewhere: whoever asks clears it away."""
-        return Path(tempfile.mkdtemp())
 
 
 @dataclass(frozen=True)

@@ -102,24 +102,30 @@ class Store:
     def writing(self, stage: str, key: str) -> Iterator[Path | None]:
         """Folder to fill, renamed into place on success; None if the record is there already.
 
-        A second builder of the same record waits for the first.
+        A second builder of the same record waits for the first. What outlived interruptions goes
+        once the record is there, under the same lock: one process deletes it.
         """
         folder = self.root / stage / key
         with exclusive(self.root / "locks" / f"{stage}-{key}.lock", wait=True):
             if self.has(stage, key):
                 yield None
-                return
-            temporary = folder.with_name(f"{key}.tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            yield temporary
-            _commit(temporary, folder)
+            else:
+                temporary = folder.with_name(f"{key}.tmp")
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                yield temporary
+                _commit(temporary, folder)
+            shutil.rmtree(_partial(folder), ignore_errors=True)
 
     def unfinished(self, stage: str, key: str) -> Path:
         """Folder that outlives an interruption: where a stage keeps its checkpoints."""
-        folder = self.root / stage / f"{key}.partial"
+        folder = _partial(self.root / stage / key)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.partial")
 
 
 def _commit(temporary: Path, folder: Path) -> None:

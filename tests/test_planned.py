@@ -12,9 +12,6 @@ def test_the_reading_store_makes_nothing(tmp_path):
     with pytest.raises(AbsentRecordError, match="rows/abc"), store.writing("rows", "abc"):
         pass
     assert not list(tmp_path.iterdir())
-    elsewhere = store.unfinished("encoders", "abc")
-    assert not elsewhere.is_relative_to(tmp_path)
-    elsewhere.rmdir()
 
 
 def test_a_probe_at_each_tap_is_a_cell_a_tap(finished, tiny):

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -87,6 +88,36 @@ def test_a_second_builder_waits_and_finds_the_record(tmp_path):
         assert folder is None
     first.join()
     assert (Store(tmp_path).path("stage", "key") / "who.txt").read_text() == "first"
+
+
+def test_what_outlived_interruptions_goes_under_the_lock(tmp_path):
+    """So that no two processes that waited for one record delete the same folder at once."""
+    store, locked = Store(tmp_path), tmp_path / "locks" / "stage-key.lock"
+    with store.writing("stage", "key") as folder:
+        (store.unfinished("stage", "key") / "checkpoint").touch()
+        assert folder is not None
+    assert not (tmp_path / "stage" / "key.partial").exists()
+    (store.unfinished("stage", "key") / "checkpoint").touch()
+    waiting = threading.Thread(target=_ask, args=(store,))
+    with exclusive(locked, wait=True):
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive() and list(tmp_path.rglob("checkpoint"))
+    waiting.join()
+    assert not (tmp_path / "stage" / "key.partial").exists()
+
+
+def test_an_interrupted_builder_keeps_what_it_has(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt), store.writing("stage", "key"):
+        (store.unfinished("stage", "key") / "checkpoint").touch()
+        raise KeyboardInterrupt
+    assert (store.unfinished("stage", "key") / "checkpoint").exists()
+
+
+def _ask(store: Store) -> None:
+    with store.writing("stage", "key") as folder:
+        assert folder is None
 
 
 def test_a_killed_builder_is_taken_over(tmp_path):
