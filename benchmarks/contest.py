@@ -29,17 +29,20 @@ class Round:
 
 
 class TestLock:
-    """Test labels that open only after the choice is on disk; `reads` counts the openings."""
+    """Test labels that open only after `choice`, one record's file, is on disk.
+
+    `reads` counts the openings.
+    """
 
     __test__ = False  # not a test class, whatever its name
 
-    def __init__(self, labels: Int64[np.ndarray, " t"]) -> None:
-        self._labels = labels
+    def __init__(self, labels: Int64[np.ndarray, " t"], choice: Path) -> None:
+        self._labels, self._choice = labels, choice
         self.reads = 0
 
-    def open(self, choice: Path) -> Int64[np.ndarray, " t"]:
+    def open(self) -> Int64[np.ndarray, " t"]:
         """The labels; IntegrityError while the file of the choice does not exist."""
-        if not choice.is_file():
+        if not self._choice.is_file():
             raise IntegrityError(
                 "the test labels were asked for before the choice was on disk",
                 "report this as a bug",
@@ -84,9 +87,9 @@ class Contest:
         self.labels[split.test] = HIDDEN
         self.training(largest_budget, draw=0)
 
-    def lock(self) -> TestLock:
-        """A closed lock over the labels of `test`, as class ids of the store."""
-        return TestLock(self._test_labels)
+    def lock(self, choice: Path) -> TestLock:
+        """A lock over the labels of `test`, as class ids of the store, closed until `choice` is."""
+        return TestLock(self._test_labels, choice)
 
     def training(self, labels_per_class: int, *, draw: int) -> Int64[np.ndarray, " m"]:
         """Ids of the labelled images of a budget; larger budgets contain smaller ones."""

@@ -118,7 +118,7 @@ def _measure(
 
     A prediction's confidence is the largest probability that the classifier gave.
     """
-    seed, lock, held = contest.round.seed, contest.lock(), None
+    seed, lock, held = contest.round.seed, contest.lock(folder / "choice.json"), None
     probe, features = entrant.probe(seed), entrant.features()
     start = time.monotonic()  # the encoder's cost is told apart
     if selection.on_test:
@@ -129,7 +129,7 @@ def _measure(
     ids, y = labelled
     probe.fit(features.take(choice["tap"], ids), y, choice["trial"])
     proba = _predict(probe, features, choice["tap"], contest.test)
-    label = lock.open(folder / "choice.json")
+    label = lock.open()
     predicted = contest.classes[proba.argmax(1)]
     told = {"label": label, "predicted": predicted, "confidence": proba.max(1).astype(np.float32)}
     np.savez(folder / "predictions.npz", ids=contest.test, **told)

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from .inputs import check_finite
-from .network_classifier import NetworkClassifier, SelectEpoch
+from .network_classifier import NetworkClassifier, SelectEpoch, draw_trials
 from .training import Schedule, Training
 
-# Seed 004's rate first; then outwards from it.
-_RATES = (3e-4, 1e-3, 1e-4, 3e-3)
+_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+_DEFAULT = {"lr": 3e-4}  # of seed 004
 
 
 def conv_head_network(*, in_channels: int, n_classes: int) -> nn.Sequential:
@@ -53,15 +53,13 @@ class ConvHead:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n_trials <= len(_RATES):
-            raise ValueError(f"n_trials must be in 1..{len(_RATES)}, got {self.n_trials}")
-        self.trials: list[dict] = [{"lr": rate} for rate in _RATES[: self.n_trials]]
+        self.trials: list[dict] = draw_trials(_DEFAULT, {"lr": _RATES}, self.n_trials)
         self.default = 0
         training = Training(
             steps=self.steps,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
-            lr=_RATES[0],
+            lr=_DEFAULT["lr"],
             weight_decay=self.weight_decay,
             schedule=self.schedule,
             seed=self.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Literal
@@ -113,13 +113,27 @@ class NetworkClassifier:
 def draw_trials(
     default: dict[str, float], grid: Mapping[str, tuple[float, ...]], n_trials: int
 ) -> list[dict]:
-    """Return `default`, then `n_trials - 1` other points of the grid in an order drawn once.
+    """Return `default`, then `n_trials - 1` others: points of the grid in an order drawn once.
 
-    The draw has its own fixed seed, so that every probe seed meets the same trials.
+    Beyond the grid's own points each value is drawn between the ends of its range, log-uniformly
+    where all of them are above zero, else uniformly. The draws have their own fixed seeds, so that
+    every probe seed meets the same trials, and fewer trials are the first of more.
     """
     points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     others = [point for point in points if point != default]
-    if not 1 <= n_trials <= len(others) + 1:
-        raise ValueError(f"n_trials must be in 1..{len(others) + 1} for this grid, got {n_trials}")
+    if n_trials < 1:
+        raise ValueError(f"n_trials must be at least 1, got {n_trials}")
     order = np.random.default_rng(0).permutation(len(others))[: n_trials - 1]
-    return [default, *(others[index] for index in order)]
+    rng = np.random.default_rng(1)
+    drawn = [
+        {name: _between(values, rng) for name, values in grid.items()}
+        for _ in range(n_trials - 1 - len(order))
+    ]
+    return [default, *(others[index] for index in order), *drawn]
+
+
+def _between(values: Sequence[float], rng: np.random.Generator) -> float:
+    lowest, highest = min(values), max(values)
+    if lowest > 0:
+        return float(np.exp(rng.uniform(np.log(lowest), np.log(highest))))
+    return float(rng.uniform(lowest, highest))

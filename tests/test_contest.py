@@ -90,31 +90,39 @@ def test_targets_refuse_hidden_and_foreign_labels(at):
 
 def test_the_lock_refuses_before_the_choice_and_counts_its_openings(at, tmp_path):
     contest = Contest(at, "seen")
-    lock, choice = contest.lock(), tmp_path / "choice.json"
+    choice = tmp_path / "choice.json"
+    lock = contest.lock(choice)
     with pytest.raises(IntegrityError, match="before the choice was on disk"):
-        lock.open(choice)
+        lock.open()
     assert lock.reads == 0
     choice.mkdir()  # a folder is no choice
     with pytest.raises(IntegrityError):
-        lock.open(choice)
+        lock.open()
     choice.rmdir()
     choice.write_text("{}")
-    assert lock.open(choice).tolist() == at.images.labels[contest.test].tolist()
+    assert lock.open().tolist() == at.images.labels[contest.test].tolist()
     assert lock.reads == 1
-    lock.open(choice)
+    lock.open()
     assert lock.reads == 2
 
 
-def test_breaking_the_lock_is_counted_too():
-    lock = TestLock(np.array([3, 1]))
+def test_another_records_choice_opens_nothing(at, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "choice.json").write_text("{}")
+    with pytest.raises(IntegrityError, match="before the choice was on disk"):
+        Contest(at, "all").lock(tmp_path / "choice.json").open()
+
+
+def test_breaking_the_lock_is_counted_too(tmp_path):
+    lock = TestLock(np.array([3, 1]), tmp_path / "choice.json")
     assert lock.break_open().tolist() == [3, 1]
     assert lock.reads == 1
 
 
 def test_locks_do_not_share_their_count(at, tmp_path):
     contest = Contest(at, "all")
-    contest.lock().break_open()
-    assert contest.lock().reads == 0
+    contest.lock(tmp_path / "choice.json").break_open()
+    assert contest.lock(tmp_path / "choice.json").reads == 0
 
 
 def test_a_split_without_unseen_classes_has_no_such_task(at):

@@ -64,5 +64,15 @@ def test_draws_are_distinct_and_nested():
     trials = draw_trials(default, grid, 6)
     assert trials[0] == default and draw_trials(default, grid, 3) == trials[:3]
     assert len({tuple(trial.values()) for trial in trials}) == 6
-    with pytest.raises(ValueError, match=r"1\.\.6"):
+    with pytest.raises(ValueError, match="at least 1"):
         draw_trials(default, grid, 0)
+
+
+def test_draws_beyond_the_grid_lie_between_its_ends():
+    grid = {"lr": (1e-4, 1e-2), "dropout": (0.0, 0.5)}
+    trials = draw_trials({"lr": 1e-4, "dropout": 0.0}, grid, 2004)
+    assert trials[:50] == draw_trials(trials[0], grid, 50)
+    rates, dropouts = (np.array([trial[name] for trial in trials[4:]]) for name in grid)
+    assert rates.min() >= 1e-4 and rates.max() <= 1e-2 and np.ptp(dropouts) < 0.5
+    assert abs(np.mean(np.log10(rates)) + 3) < 0.05, "log-uniform"
+    assert abs(dropouts.mean() - 0.25) < 0.01, "uniform"

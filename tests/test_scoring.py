@@ -147,7 +147,7 @@ def test_asking_for_test_labels_early_is_refused_and_leaves_no_record(at, way):
         if way == "labels":
             contest.targets(contest.labels[contest.test])
         (folder,) = at.store.root.glob("rows/*.tmp")
-        contest.lock().open(folder / "choice.json")
+        contest.lock(folder / "choice.json").open()
 
     nosy = entrant(at.images, lambda seed: Nosy(look, size=4, weight_decays=DECAYS, seed=seed))
     with pytest.raises(IntegrityError):
