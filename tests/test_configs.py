@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from benchmarks.checks import check
 from benchmarks.partition import manifest
-from benchmarks.settings import build, load_config, plain
+from benchmarks.settings import build, load_config, plain, resolve
 from benchmarks.splits import fold_split
 from models.encoder import Encoder, EncoderClassifier
 
@@ -93,6 +93,17 @@ def test_an_experiment_composes_with_every_preset(exp, preset):
         assert side in entered(cfg), f"{side} is compared but does not compete"
     for name, handle in cfg.probes.items():
         assert set(handle.get("methods", [])) <= set(cfg.methods), f"methods of {name}"
+
+
+@pytest.mark.parametrize(("exp", "preset"), list(product(names("exp"), names("preset"))))
+def test_every_classifier_of_an_experiment_can_be_made(exp, preset):
+    """At its preset's own settings: the numbers of trials, steps and decays are accepted."""
+    cfg = resolve(load_config([f"exp={exp}", f"preset={preset}", "device=cpu"]))
+    made = [build(handle.baseline, seed=0, _partial_=False) for handle in cfg.baselines.values()]
+    for handle in cfg.probes.values():
+        network = {"network": EncoderClassifier} if handle.reads == "encoder" else {}
+        made.append(build(handle.probe, **network, seed=0, _partial_=False))
+    assert all(classifier.trials for classifier in made)
 
 
 def test_a_comparison_without_its_entrant_would_be_found():
