@@ -31,6 +31,7 @@ def load_config(overrides: list[str]) -> DictConfig:
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             config = compose("config", overrides=overrides)
         _drop_unchosen(config)
+        _drop_idle_notes(config)
         add_exposed(config, asked=any(o.startswith("exposure=") for o in overrides))
         said = any(o.lstrip("+").startswith("exploratory=") for o in overrides)
         if not said and any(o.startswith(PARTS) for o in overrides) and lacking(config):
@@ -66,6 +67,13 @@ def _drop_unchosen(config: DictConfig) -> None:
                     del config[group][name]
     if OmegaConf.select(config, "quality._target_") is None:
         config.quality = {}  # quality=none, of an experiment that says how to measure
+
+
+def _drop_idle_notes(config: DictConfig) -> None:
+    """Leave the notes on what this run has: those of all, and `{of: NAMES, note: TEXT}` of some."""
+    run = {*config.methods, *config.probes, *config.baselines}
+    notes = [{"note": n} if isinstance(n, str) else dict(n) for n in config.notes]
+    config.notes = [str(n["note"]) for n in notes if not run.isdisjoint(n.get("of", run))]
 
 
 def options(group: str) -> list[str]:

@@ -138,3 +138,10 @@ def test_plain_is_what_a_key_can_be_made_of():
     assert plain(config) == {"a": 1, "b": [1, {"c": None}]}
     assert type(plain(config)) is dict and type(plain(config.b)) is list
     assert plain(7) == 7 and plain({"x": 1}) == {"x": 1}
+
+
+def test_notes_stay_where_what_they_are_of_runs():
+    notes = "notes=[all, {of: [small_resnet, mlp], note: some}]"
+    with_it = load_config([notes, "baselines=[small_resnet,chance]"])
+    without = load_config([notes, "baselines=[chance]"])
+    assert plain(with_it.notes) == ["all", "some"] and plain(without.notes) == ["all"]

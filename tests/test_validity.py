@@ -47,6 +47,13 @@ def test_facts_of_the_files():
     assert found["Files that could not be read"] == "0"
 
 
+def test_how_many_settings_each_side_tried_is_told():
+    run = source()
+    assert dict(facts(run))["Settings tried"] == "?", "older rows do not say"
+    run.rows["trials"] = [40, 32, 1, 1]
+    assert dict(facts(run))["Settings tried"] == "linear 32 to 40, raw 1"
+
+
 def test_missing_controls_are_named():
     roles = {"trained from scratch": [["raw", "pixels"]], "untrained encoder": [["lost", "linear"]]}
     assert told(controls=roles)["Controls"] == (

@@ -42,6 +42,7 @@ def facts(source: Source) -> list[tuple[str, str]]:
         ("Seen against unseen", _folds(source)),
         ("Preset", str(run.get("preset", "?"))),
         ("Selection", _text(run.get("selection", "?"))),
+        ("Settings tried", _trials(rows)),
         *fit_facts(source),
         ("Not label-free", ", ".join(marked) or UNMARKED),
         ("Fitted statistics", FITTED),
@@ -52,6 +53,18 @@ def facts(source: Source) -> list[tuple[str, str]]:
     ]
     found += [("Known defect", _text(text)) for text in run.get("defects", [])]
     return found + [("Note", _text(text)) for text in run.get("notes", [])]
+
+
+def _trials(rows: pd.DataFrame) -> str:
+    """Taps times trials among which selection chose, by classifier; by baseline from pixels."""
+    if "trials" not in rows:
+        return "?"
+    name = rows["method"].where(rows["classifier"] == "pixels", rows["classifier"])
+    found = rows["trials"].groupby(name, sort=False).agg(["min", "max"]).itertuples()
+    return ", ".join(
+        f"{name} {low:g}" if low == high else f"{name} {low:g} to {high:g}"
+        for name, low, high in found
+    )
 
 
 def comparisons_table(comparisons: pd.DataFrame) -> Table:
