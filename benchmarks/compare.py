@@ -60,8 +60,18 @@ def report(a: "RunFiles", b: "RunFiles", handles: Sequence[str] | None = None) -
     same = len(set(rows_a["key"]) & set(rows_b["key"]))
     known = f"\n\n{same} records are the same in both: their difference is 0." if same else ""
     rules = protocol.differ(a.facts, b.facts)
-    told = [f"A: {a.folder}", f"B: {b.folder}", *([rules] if rules else []), f"{table}{known}"]
+    told = [f"A: {a.folder}{_stale(a)}", f"B: {b.folder}{_stale(b)}"]
+    told += [*([rules] if rules else []), f"{table}{known}"]
     return "\n\n".join([*told, "### Not shared", listed])
+
+
+def _stale(run: "RunFiles") -> str:
+    """What of a run the current code, configuration and data would no longer make."""
+    from benchmarks.stale import stale
+    from benchmarks.verify import STALE
+
+    found = stale(run)
+    return f" (stale: {found.text})" if found.status == STALE else ""
 
 
 def _table(a: "RunFiles", b: "RunFiles", rows_a: "pd.DataFrame", rows_b: "pd.DataFrame") -> str:

@@ -22,18 +22,7 @@ SHARED = ("pretrain", "max_features", "selection", "split")
 
 def stale(run: RunFiles) -> Finding:
     """STALE with the records that have other keys now, and why; OK if none has."""
-    changed, config, unknown = _changed_code(run), _current(run), []
-    if changed is None:
-        unknown.append("code (run.json has no hashes of it)")
-    if config is None:
-        unknown.append("configuration (the command no longer composes)")
-    data = _changed_data(run, config)
-    if data is None:
-        unknown.append("data (its images are not in the cache)")
-    reasons = {}
-    for row in run.rows.drop_duplicates("key").to_dict("records"):
-        why = _why(row, run.config, changed or set(), config)
-        reasons[row["key"]] = why + (["data"] if data else [])
+    reasons, unknown = changes(run)
     old = {key: why for key, why in reasons.items() if why}
     left = f"; not checked: {', '.join(unknown)}" if unknown else ""
     if old:
@@ -45,6 +34,23 @@ def stale(run: RunFiles) -> Finding:
     if unknown:
         return Finding(SKIPPED, f"whether rows are stale: {', '.join(unknown)}")
     return Finding(OK, f"{len(reasons)} records are what current code, configuration, data make")
+
+
+def changes(run: RunFiles) -> tuple[dict[str, list[str]], list[str]]:
+    """What has changed of the inputs of each record, by key, and what files cannot tell."""
+    changed, config, unknown = _changed_code(run), _current(run), []
+    if changed is None:
+        unknown.append("code (run.json has no hashes of it)")
+    if config is None:
+        unknown.append("configuration (the command no longer composes)")
+    data = _changed_data(run, config)
+    if data is None:
+        unknown.append("data (its images are not in the cache)")
+    reasons: dict[str, list[str]] = {}
+    for row in run.rows.drop_duplicates("key").to_dict("records"):
+        why = _why(row, run.config, changed or set(), config)
+        reasons[row["key"]] = why + (["data"] if data else [])
+    return reasons, unknown
 
 
 def _changed_code(run: RunFiles) -> set[str] | None:

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def chain(run: "RunFiles", name: str) -> str:
     """The inputs of the rows of one record, in lines; ConfigError unless `name` is of one alone."""
+    from benchmarks.stale import changes
+
     rows = find(run, name)
     row = rows[0]
     values = ", ".join(f"{r['metric']} {r['value']:.4f} ({r['classes']})" for r in rows)
@@ -47,6 +49,7 @@ def chain(run: "RunFiles", name: str) -> str:
         "row": f"{row['method']} · {row['classifier']}, {cell}, {_names(row)}",
         "values": values,
         "record": f"rows/{row['key']}{_there(run, 'rows', row['key'])}",
+        "stale": ", ".join(changes(run)[0][row["key"]]),
         **_choice(run, row),
         **_encoder(run, row),
         **_origin(run, row),

@@ -144,3 +144,12 @@ def test_predictions_that_contradict_their_row_are_no_evidence(finished, copied,
     )
     code, _, _, text = compared(capsys, finished, copied)
     assert code == 5 and "do not give its" in text
+
+
+def test_a_stale_run_is_marked(finished, copied, capsys):
+    facts = json.loads((copied / "run.json").read_text())
+    facts["code"]["baselines"] = "0123"
+    (copied / "run.json").write_text(json.dumps(facts))
+    text = compared(capsys, finished, copied)[-1]
+    fresh, stale = text.split("B: ", 1)
+    assert "stale" not in fresh and "(stale: 12 of 28 records would have other keys now" in stale

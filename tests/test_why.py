@@ -80,3 +80,11 @@ def test_what_an_old_run_lacks_is_said(copied, row):
     said = chain(RunFiles(copied), row["key"])
     assert said.count("key not recorded") == 2 and "its file is not here" in said
     assert "fingerprint not recorded" in said and "hashes not recorded" in said
+
+
+def test_what_a_record_would_no_longer_be_made_of_is_said(copied, row):
+    assert "stale" not in chain(RunFiles(copied), row["key"])
+    facts = json.loads((copied / "run.json").read_text())
+    facts["code"]["probes"] = "0123"
+    (copied / "run.json").write_text(json.dumps(facts))
+    assert "stale     code of probes\n" in chain(RunFiles(copied), row["key"])
