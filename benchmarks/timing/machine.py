@@ -3,6 +3,7 @@
 import datetime
 import os
 import platform
+import re
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -26,12 +27,18 @@ def machine(device: str) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(pages / 2**30, 1),
         "load_before": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": system(platform.system(), platform.release()),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},
         "date": datetime.date.today().isoformat(),
         "commit": commit(),
     }
+
+
+def system(name: str, release: str) -> str:
+    """The system with major and minor version: what follows names a kind of virtual machine."""
+    number = re.match(r"\d+(\.\d+)?", release)
+    return f"{name} {number[0]}" if number else name
 
 
 def ceilings(device: str) -> dict[str, float]:
