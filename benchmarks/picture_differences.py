@@ -1,10 +1,11 @@
 """Paired differences of colorization measures, from the value that every picture has on record.
 
 The interval and the flips are those of top-1 (benchmarks.bootstrap, benchmarks.significance), over
-runs, classes and pictures. All differences form one family for Holm's method: none is primary.
+runs, classes and pictures. All differences form one family for Holm's method: none is primary, and
+a declared pair that was not run counts too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float
 
 from benchmarks.bootstrap import Paired
 from benchmarks.errors import IntegrityError
-from benchmarks.significance import Handle, Read, Unseen, holm, paired_difference
+from benchmarks.significance import Pairs, Read, Unseen, holm, paired_difference
 
 MEASURES = ("ab_mae", "psnr", "auc_rebalanced", "colourfulness")
 CELL = ["classes", "metric"]
@@ -26,7 +27,7 @@ COLUMNS = [
 def compare_pictures(
     quality: pd.DataFrame,
     read_values: Read,
-    comparisons: Sequence[Sequence[Handle]],
+    comparisons: Pairs,
     *,
     seed: int,
     unseen: Unseen,
@@ -50,7 +51,13 @@ def compare_pictures(
     if not found:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.DataFrame(found)
-    return table.assign(p_holm=holm(table["p"]))[COLUMNS]
+    n_tests = len(painting_pairs(comparisons)) * len(table[CELL].drop_duplicates())
+    return table.assign(p_holm=holm(table["p"], n_tests=n_tests))[COLUMNS]
+
+
+def painting_pairs(comparisons: Pairs) -> set[tuple[str, str]]:
+    """Return the pairs of methods that comparisons declare: baselines, from pixels, paint none."""
+    return {(a[0], b[0]) for a, b in comparisons if a[0] != b[0] and "pixels" not in (a[1], b[1])}
 
 
 def picture_values(values: Mapping[str, np.ndarray], metric: str) -> Float[np.ndarray, " n"]:

@@ -2,7 +2,7 @@
 
 The interval of every effect is that of `benchmarks.bootstrap`; what one run can and cannot say is
 said there. p-values are corrected by Holm's method in two families, both declared before the run:
-the comparisons at the primary endpoint, and all others together.
+the comparisons at the primary endpoint, and all others together. Neither shrinks with what is run.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,22 +28,27 @@ POWER = 1.1
 Read = Callable[[str], Mapping[str, np.ndarray]]
 Unseen = Mapping[int, Sequence[int]]
 Handle = Sequence[str]
+Pairs = Sequence[Sequence[Handle]]
+Primary = Mapping[str, Any] | None
 
 
 def compare(
     rows: pd.DataFrame,
     read_predictions: Read,
-    comparisons: Sequence[Sequence[Handle]],
+    comparisons: Pairs,
     *,
     seed: int,
     unseen: Unseen,
-    primary: Mapping[str, Any] | None = None,
+    primary: Primary = None,
+    declared: bool = False,
     n_resamples: int = 4000,
 ) -> pd.DataFrame:
     """Return one tested difference (fractions, a minus b) per pair, task, classes and budget.
 
     `comparisons` are pairs of (method, classifier); `unseen` names the unseen classes of each fold;
     `primary` (labels_per_class, classes, task) marks the first pair there as primary endpoint.
+    `declared`: the pairs are all that an experiment declares, so that one without rows counts too
+    in Holm's correction, in every cell that another has.
     Only runs that both rows have are used. IntegrityError where two records are not of the same
     test images, a run has two records of one row, or a record contradicts its row.
     """
@@ -54,7 +59,8 @@ def compare(
             paired = [_paired(run, read_predictions, unseen) for _, run in runs.iterrows()]
             named = dict(zip([*PAIR, *CELL], [*a, *b, *cell], strict=True))
             found.append(named | paired_difference(paired, seed=seed, n_resamples=n_resamples))
-    return _corrected(pd.DataFrame(found), comparisons, primary)[COLUMNS]
+    counted = len(comparisons) if declared else 0
+    return _corrected(pd.DataFrame(found), comparisons, primary, counted)[COLUMNS]
 
 
 def paired_difference(
@@ -107,11 +113,14 @@ def sign_flip_p(
     return float((1 + np.sum(np.abs(signs @ by_class) >= observed - 1e-12)) / (n_flips + 1))
 
 
-def holm(p_values: Iterable[float]) -> Float[np.ndarray, " t"]:
-    """Return the p-values adjusted by Holm's step-down method (1979), in the order given."""
+def holm(p_values: Iterable[float], *, n_tests: int = 0) -> Float[np.ndarray, " t"]:
+    """Return the p-values adjusted by Holm's step-down method (1979), in the order given.
+
+    Where the family has `n_tests`, more than were made, the others count as if their p were 1.
+    """
     p = np.asarray(list(p_values), dtype=float)
     order = np.argsort(p)
-    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.maximum.accumulate(p[order] * (max(n_tests, len(p)) - np.arange(len(p))))
     return np.minimum(adjusted, 1.0)[np.argsort(order)]
 
 
@@ -187,9 +196,9 @@ def paired(
 
 
 def _corrected(
-    found: pd.DataFrame, comparisons: Sequence[Sequence[Handle]], primary: Mapping[str, Any] | None
+    found: pd.DataFrame, comparisons: Pairs, primary: Primary, counted: int
 ) -> pd.DataFrame:
-    """The table with p_holm (two families) and the primary row marked."""
+    """The table with p_holm (two families, `counted` pairs a cell) and the primary row marked."""
     if found.empty:
         return pd.DataFrame(columns=COLUMNS)
     wanted = {"task": "all"} | dict(primary or {"labels_per_class": -1})
@@ -199,5 +208,6 @@ def _corrected(
     found["primary"] = endpoint & is_first
     found["p_holm"] = 0.0
     for family in (endpoint, ~endpoint):
-        found.loc[family, "p_holm"] = holm(found.loc[family, "p"])
+        n_tests = counted * len(found.loc[family, CELL].drop_duplicates())
+        found.loc[family, "p_holm"] = holm(found.loc[family, "p"], n_tests=n_tests)
     return found

@@ -158,6 +158,20 @@ def test_rebuilt_from_files_alone_byte_for_byte(finished, tmp_path):
     assert all((copy / n).read_bytes() == (finished / n).read_bytes() for n in made)
 
 
+def test_a_run_of_fewer_methods_is_corrected_for_all_that_was_declared(tmp_path, fake_run):
+    folder = fake_run(tmp_path / "demo", folds=(0,))
+    rows = pd.read_csv(folder / "rows.csv")
+    rows[rows["method"] != "block_lpips"].to_csv(folder / "rows.csv", index=False)
+    page.write(folder)
+    found = pd.read_csv(folder / "comparisons.csv")
+    endpoint = found[(found["labels_per_class"] == 25) & (found["classes"] == "unseen")]
+    least = endpoint["p"].min()
+    assert len(endpoint) == 2 and endpoint["p_holm"].min() == pytest.approx(min(1, 3 * least))
+    told = "count all 3 declared comparisons, of which this table has 2"
+    for name in ("table.md", "table.tex", "report.html"):
+        assert told in (folder / name).read_text(encoding="utf-8")
+
+
 def test_optional_files_may_be_missing(tmp_path, fake_run):
     folder = fake_run(tmp_path / "demo", folds=(0,))
     for name in ("history.csv", "cost.csv", "selection.csv", "examples.npz", "config.yaml"):

@@ -63,6 +63,18 @@ def test_every_main_measure_is_compared_on_seen_and_unseen_pictures():
     assert found["p_holm"].to_numpy() == pytest.approx(holm(found["p"]))
 
 
+def test_pairs_that_were_declared_and_not_painted_count():
+    rows, records = measured()
+    baseline, unpainted = [["good", "linear"], ["net", "pixels"]], [["a", "linear"], ["b", "mlp"]]
+    again = [["good", "mlp"], ["poor", "mlp"]]
+    declared = [*PAIR, again, unpainted, baseline]
+    found = compare_pictures(rows, records.__getitem__, declared, seed=0, unseen=UNSEEN)
+    # Eight cells, in each of which one pair of painters has no pictures: a baseline paints none.
+    expected = holm([*found["p"], *[1.0] * 8])[:8]
+    assert found["p_holm"].to_numpy() == pytest.approx(expected)
+    assert not np.allclose(expected, holm(found["p"]))
+
+
 def test_effects_are_differences_of_the_rows_and_have_their_sign():
     rows, records = measured()
     found = compared(rows, records).set_index(["classes", "metric"])

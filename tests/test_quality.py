@@ -108,4 +108,5 @@ def test_differences_are_shown_in_the_measures_units(tmp_path, fake_run):
     table = differences_table(type(source)(**{**vars(source), **measured}))
     (row,) = table.rows
     assert row[:4] == ("splitbrain_cl", "small_resnet", "seen", "ab MAE ↓")
+    assert "the 1 declared pairs of methods, of which this table has 1." in table.caption
     assert row[4].startswith("\u22121.") and row[7] == "< 0.001" and row[8] == "1"

@@ -118,6 +118,7 @@ def test_facts_are_counted_from_split_and_rows(run):
     assert facts["unseen_classes"]["0"] != facts["unseen_classes"]["1"]
     assert facts["split"] == ", ".join(split.manifest_hash[:12] for split in splits)
     assert facts["test_reads"] == 2 * 3 * 2  # a record each
+    assert facts["comparisons"] == PAIRS, "declared, though no splitbrain_cl was run"
     assert (facts["folds"], facts["seeds"], facts["command"]) == ([0, 1], [0], COMMAND)
     assert (facts["name"], facts["preset"]) == ("quickstart", "full")
     assert facts["selection"] == {"folds": 1, "on_test": False}

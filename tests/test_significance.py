@@ -47,6 +47,13 @@ def test_holm_on_a_hand_example():
     assert len(holm([])) == 0
 
 
+def test_holm_counts_tests_that_were_not_made():
+    # Of five, sorted 0.01, 0.02, 0.5 times 5, 4, 3 is 0.05, 0.08, 1.5; two more have p = 1.
+    assert holm([0.02, 0.01, 0.5], n_tests=5) == pytest.approx([0.08, 0.05, 1.0])
+    assert holm([0.02, 0.01], n_tests=1) == pytest.approx(holm([0.02, 0.01]))
+    assert len(holm([], n_tests=3)) == 0
+
+
 def test_exact_flips_against_a_loop():
     shares = np.array([0.2, 0.1, 0.15, -0.05, 0.3])
     flips = [abs(np.dot(s, shares)) for s in itertools.product([1, -1], repeat=5)]
@@ -96,6 +103,30 @@ def test_families_are_corrected_apart():
     assert found.loc[endpoint, "p_holm"].to_numpy() == pytest.approx(holm(found["p"][endpoint]))
     assert found.loc[~endpoint, "p_holm"].to_numpy() == pytest.approx(holm(found["p"][~endpoint]))
     assert found["primary"].sum() == 1
+
+
+def test_declared_comparisons_count_whether_they_were_run_or_not():
+    rows, records = experiment((("good", 0.6), ("poor", 0.4)))
+    pairs = [(GOOD, POOR), (GOOD, ("absent", "linear")), (("absent", "mlp"), POOR)]
+    asked = {"seed": 0, "unseen": UNSEEN, "primary": PRIMARY, "n_resamples": 100}
+    found = compare(rows, records.get, pairs, declared=True, **asked)
+    endpoint = found["primary"].to_numpy()
+    assert endpoint.sum() == 1 and len(found) == 6
+    (first,), others = found["p"][endpoint], found["p"][~endpoint]
+    assert found["p_holm"][endpoint].item() == pytest.approx(min(1, 3 * first))
+    # Five cells beside the endpoint, in each of which two comparisons have no rows.
+    assert found["p_holm"][~endpoint].tolist() == pytest.approx(holm([*others, *[1.0] * 10])[:5])
+    alone = compare(rows, records.get, pairs, **asked)
+    assert alone["p_holm"][endpoint].item() == pytest.approx(first) and 3 * first < 1
+    pd.testing.assert_frame_equal(found.drop(columns="p_holm"), alone.drop(columns="p_holm"))
+
+
+def test_where_all_that_is_declared_was_run_the_correction_is_that_of_what_was_run():
+    rows, records = experiment((("good", 0.5), ("poor", 0.47), ("poorer", 0.4)))
+    pairs = [(GOOD, POOR), (POOR, ("poorer", "linear"))]
+    asked = {"seed": 0, "unseen": UNSEEN, "primary": PRIMARY, "n_resamples": 100}
+    found = [compare(rows, records.get, pairs, declared=told, **asked) for told in (True, False)]
+    pd.testing.assert_frame_equal(*found)
 
 
 def test_nothing_to_compare_is_an_empty_table():

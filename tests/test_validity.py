@@ -104,7 +104,8 @@ def test_primary_comparison_comes_first_in_bold():
            "effect": 0.05, "low": -0.01, "high": 0.11, "p": 0.0001, "p_holm": 0.0002,
            "primary": False, "smallest_detectable": 0.08}  # fmt: skip
     rows = [row, row | {"primary": True, "classes": "unseen"}, row | {"b_method": "other"}]
-    table = comparisons_table(pd.DataFrame(rows))
+    table = comparisons_table(pd.DataFrame(rows), {"comparisons": [[]] * 9})
+    assert "count all 9 declared comparisons, of which this table has 2," in table.caption
     assert table.rows[0][2:] == (
         "unseen", "5", "+5.0", "\u22121.0 to +11.0", "< 0.001", "8.0", "2",
     )  # fmt: skip

@@ -33,10 +33,10 @@ def write(run_dir: Path) -> Path:
     source = read(run_dir)
     comparisons = compare(
         source.rows, source.read_predictions, source.run.get("comparisons", []),
-        seed=0, unseen=source.unseen, primary=source.run.get("primary"),
+        seed=0, unseen=source.unseen, primary=source.run.get("primary"), declared=True,
     )  # fmt: skip
     tables, figures, further = results(source), drawn(source), further_tables(source)
-    shown = [*tables, *([comparisons_table(comparisons)] if len(comparisons) else [])]
+    shown = [*tables, *([comparisons_table(comparisons, source.run)] if len(comparisons) else [])]
     shown += [table for part in further.values() for table in part]
     texts = {
         "comparisons.csv": safe_csv(comparisons),

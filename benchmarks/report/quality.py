@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.picture_differences import compare_pictures
+from benchmarks.picture_differences import compare_pictures, painting_pairs
 from benchmarks.report.render import Table
 from benchmarks.report.source import Source
 from benchmarks.report.statements import p_text, shown_name
@@ -75,8 +75,9 @@ def differences_table(source: Source) -> Table | None:
     )
     note = (
         "A - B in the measure's unit, with its 95 % interval from a bootstrap over runs, classes "
-        "and pictures; p: sign flips of whole classes after Holm over all of this table. With one "
-        "run, nothing is known of other seeds."
+        "and pictures; p: sign flips of whole classes after Holm over all classes and measures of "
+        f"the {len(painting_pairs(declared))} declared pairs of methods, of which this table has "
+        f"{len({line[:2] for line in body})}. With one run, nothing is known of other seeds."
     )
     header = ("A", "B", "classes", "measure", "A - B", "low", "high", "p (Holm)", "runs")
     rules = frozenset(i for i in range(1, len(body)) if body[i][:2] != body[i - 1][:2])

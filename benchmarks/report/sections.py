@@ -75,12 +75,12 @@ def sections(
 
 def _differences(source: Source, comparisons: pd.DataFrame) -> str:
     """The differences at the declared endpoint; all of them below, folded, where they are many."""
-    whole = html_table(comparisons_table(comparisons))
+    whole = html_table(comparisons_table(comparisons, source.run))
     if len(comparisons) <= SHORT:
         return whole
     primary = {"task": "all", **(source.run.get("primary") or {})}
     there = np.logical_and.reduce([comparisons[name] == value for name, value in primary.items()])
-    first = html_table(comparisons_table(comparisons[there])) if there.any() else ""
+    first = html_table(comparisons_table(comparisons[there], source.run)) if there.any() else ""
     fold = f"<details><summary>All {len(comparisons)} differences</summary>{whole}</details>"
     return first + (fold if first else whole)
 

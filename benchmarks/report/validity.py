@@ -1,6 +1,7 @@
 """What makes a run valid, or not, in facts taken from its files; and its smaller tables."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.report.fits import fit_facts
 from benchmarks.report.render import Table
 from benchmarks.report.source import Source
 from benchmarks.report.statements import p_text, points, shown_name
+from benchmarks.significance import PAIR
 
 UNMARKED = "none: no label, and no network trained on labels, took part in pretraining"
 FITTED = "on images to pretrain on alone; what a classifier fits, on its own labelled images"
@@ -67,8 +69,11 @@ def _trials(rows: pd.DataFrame) -> str:
     )
 
 
-def comparisons_table(comparisons: pd.DataFrame) -> Table:
-    """Return the table of tested differences in points, the primary one marked."""
+def comparisons_table(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> Table:
+    """Return the table of tested differences in points, the primary one marked.
+
+    `run` is run.json, whose declared comparisons are those that Holm's method counts.
+    """
     ordered = comparisons.sort_values("primary", ascending=False, kind="stable", ignore_index=True)
     body, rules = [], set()
     for i, row in enumerate(ordered.to_dict("records")):
@@ -78,11 +83,13 @@ def comparisons_table(comparisons: pd.DataFrame) -> Table:
     n_bold = int(ordered["primary"].sum())
     header = ("A", "B", "classes", "labels", "A - B", "95 % interval", "p (Holm)",
               "detectable", "runs")  # fmt: skip
+    declared, made = len(run["comparisons"]), len(comparisons[PAIR].drop_duplicates())
     note = (
         "Differences of top-1 in points. Interval: bootstrap over runs, classes and images; "
         "p: sign flips of whole classes, corrected by Holm's method in two families, the primary "
-        "endpoint and all others. Detectable: the difference found with 80 % power. "
-        "Bold is the primary comparison. With one run, nothing is known of other seeds."
+        f"endpoint and all others; both count all {declared} declared comparisons, of which this "
+        f"table has {made}, at each classes and labels. Detectable: the difference found with 80 % "
+        "power. Bold is the primary comparison. With one run, nothing is known of other seeds."
     )
     return Table("Differences between methods", header, tuple(body), note,
                  frozenset((i, j) for i in range(n_bold) for j in range(len(header))),
