@@ -1,4 +1,4 @@
-"""What a run will cost and could find, from finished records of the same kind; else not known.
+"""What a run will cost, from finished records of the same kind; else not known.
 
 Of the same kind is an encoder of the same definition at the same image size on the same device, and
 a cell of the same handles, data, selection, task and budget on the same device.
@@ -21,12 +21,9 @@ from benchmarks.planned import Job
 from benchmarks.provenance import device_name
 from benchmarks.run_files import RunFiles
 from benchmarks.settings import build, plain
-from benchmarks.significance import POWER
 from benchmarks.store import content_key
 from models.encoder import Encoder
 
-DISAGREE = 0.2  # assumed share of test images on which one of two rows is right, the other wrong
-ERRORS = 1.96 + POWER  # standard errors: two-sided 5 %, 80 % power
 ID_BYTES = 3 * 8  # id, label and prediction of one test image
 
 
@@ -123,31 +120,3 @@ def footprint(method: MethodEncoder, at: Round) -> dict[str, int]:
     n = len(np.union1d(at.split.pool, at.split.test))
     weights = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     return {"encoders": weights, "latents": 2 * n * sum(c * side**2 for c, side in shapes)}
-
-
-def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> str:
-    """The smallest difference that the primary comparison could find, in words, with its source."""
-    for run in runs:
-        keys = ("name", "preset_name", "data", "comparisons", "primary")
-        if all(plain(run.config.get(key)) == plain(cfg.get(key)) for key in keys):
-            for row in run.table("comparisons.csv"):
-                if row["primary"] == "True":
-                    points = 100 * float(row["smallest_detectable"])
-                    where = f"{run.folder.name} ({row['runs']} run(s))"
-                    return f"{points:.1f} points, as measured in {where}"
-    group = str(cfg.primary.classes)
-    ids = [at.split.test[np.isin(at.images.labels[at.split.test], _classes(at, group))]
-           for at in rounds]  # fmt: skip
-    n = len(np.unique(np.concatenate(ids)))
-    if n == 0:
-        return "not known before the images are decoded: no earlier run of this kind"
-    return (
-        f"at least {100 * ERRORS * (DISAGREE / n) ** 0.5:.1f} points on {n:,} test images "
-        f"({group} classes): {ERRORS:.1f} x sqrt({DISAGREE} / n). Assumed: two rows disagree on "
-        f"{100 * DISAGREE:.0f} % of them; differences between classes and seeds come on top"
-    )
-
-
-def _classes(at: Round, group: str) -> np.ndarray:
-    both = np.union1d(at.split.seen, at.split.unseen)
-    return both if group == "all" else getattr(at.split, group)

@@ -1,7 +1,8 @@
 """`run.py ... plan=true`: what would be computed and what is there; nothing is trained or written.
 
-Keys are those of the run's own code (benchmarks/planned.py); hours, disk and the smallest
-detectable effect come from finished records, or are said to be unknown (benchmarks/forecast.py).
+Keys are those of the run's own code (benchmarks/planned.py); hours, disk (benchmarks/forecast.py)
+and the smallest detectable effect (benchmarks/detectable.py) come from finished records, or are
+said to be unknown.
 """
 
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 from benchmarks import forecast
 from benchmarks.contest import Round
+from benchmarks.detectable import detectable
 from benchmarks.encoders import MethodEncoder
 from benchmarks.planned import Job, ReadingStore, jobs, rounds
 
@@ -40,7 +42,7 @@ def plan(cfg: Any, folder: Path) -> str:
         "",
         _hours(cfg, asked, found, runs) if known else "hours: not known before images are decoded",
         _disk(cfg, asked, found) if known else "disk: not known before images are decoded",
-        f"smallest detectable effect: {forecast.detectable(cfg, found, runs)}",
+        f"smallest detectable effect: {detectable(cfg, found, runs)}",
     ]
     return "\n".join(lines)
 
