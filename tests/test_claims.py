@@ -25,7 +25,7 @@ UNSEEN = {0: [0, 1, 2, 3], 1: [4, 5, 6, 7]}
 SKILL = {"good": 0.7, "twin": 0.7, "poor": 0.4}
 
 
-def write_run(root, *, folds=(0, 1), name="demo", preset="cpu", extra=""):
+def write_run(root, *, folds=(0, 1), name="demo", preset="cpu", extra="", commit="abc1234"):
     """A run of three methods, whose top-1 and PSNR are known, as an experiment leaves it."""
     rng, rows, quality = np.random.default_rng(0), [], []
     for part in ("predictions", "quality"):
@@ -41,7 +41,8 @@ def write_run(root, *, folds=(0, 1), name="demo", preset="cpu", extra=""):
         unseen = np.isin(LABELS, UNSEEN[fold])
         groups = {"all": unseen | True, "seen": ~unseen, "unseen": unseen}
         for classes, among in groups.items():
-            at = {"method": method, "fold": fold, "seed": 0, "classes": classes, "key": key}
+            at = {"method": method, "fold": fold, "seed": 0, "classes": classes, "key": key,
+                  "split": f"cafe{fold}", "commit": commit}  # fmt: skip
             rows.append({**at, "classifier": "linear", "task": "all", "labels_per_class": 25,
                          "draw": 0, "metric": "top1", "value": right[among].mean(),
                          "n_test": int(among.sum())})  # fmt: skip
@@ -51,7 +52,7 @@ def write_run(root, *, folds=(0, 1), name="demo", preset="cpu", extra=""):
     pd.DataFrame(quality).to_csv(root / "quality.csv", index=False)
     line = f"python benchmarks/run.py exp={name} preset={preset} data.path=x {extra}".strip()
     facts = {"name": name, "preset": preset, "data": "food", "folds": list(folds), "seeds": [0],
-             "unseen_classes": UNSEEN, "commit": "abc1234", "command": line}  # fmt: skip
+             "unseen_classes": UNSEEN, "commit": commit, "command": line}  # fmt: skip
     (root / "run.json").write_text(json.dumps(facts))
     return root
 

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.errors import DataError, IntegrityError
 from benchmarks.store import file_hash
 
-TEXT = ["method", "classifier", "task", "classes", "key", "endpoint", "metric", "commit"]
+TEXT = ["method", "classifier", "task", "classes", "key", "endpoint", "metric", "commit", "split"]
 DEPTHS = ("", "*/", "*/*/")  # below a root; not deeper, where the cache has its records
 
 
@@ -56,6 +56,11 @@ class RunFolder:
     def identity(self) -> str:
         """Hash of rows.csv: a copy of a run is no other run."""
         return file_hash(self.path / "rows.csv")
+
+    def runs(self, commits: tuple[str, ...] = ("",)) -> set[tuple[str, int, int]]:
+        """Split, fold and seed of what it ran, or of that part whose rows are of these commits."""
+        there = self.rows["commit"].str.startswith(commits, na=False)
+        return set(zip(*(self.rows.loc[there, k] for k in ("split", "fold", "seed")), strict=True))
 
     def images_seen(self, method: str) -> int:
         """How many images a run's pretraining of the method saw at most; 0 where none did."""

@@ -53,6 +53,7 @@ class Decision:
 
 
 Answer = tuple[Difference, RunFolder]
+Runs = set[tuple[str, int, int]]  # split, fold and seed
 
 
 def decide(claim: Claim, folders: Sequence[RunFolder]) -> Decision:
@@ -62,9 +63,10 @@ def decide(claim: Claim, folders: Sequence[RunFolder]) -> Decision:
     experiment that is declared first, then more runs (folds, seeds, draws); the others are counted.
     """
     answers = [_answers(claim, endpoint, folders) for endpoint in claim.endpoints]
+    known = _known(claim, folders)
     p_values = [ranked[0][0].p if ranked and ranked[0][0].tested else 1.0 for ranked in answers]
     parts = [
-        _part(claim, endpoint, ranked, float(p))
+        _part(claim, endpoint, ranked, float(p), known)
         for endpoint, ranked, p in zip(claim.endpoints, answers, holm(p_values), strict=True)
     ]
     return Decision(claim, tuple(parts))
@@ -127,23 +129,37 @@ def _answers(claim: Claim, endpoint: Endpoint, folders: Sequence[RunFolder]) -> 
     return list(distinct.values())
 
 
-def _part(claim: Claim, endpoint: Endpoint, ranked: Sequence[Answer], p_holm: float) -> Part:
+def _known(claim: Claim, folders: Sequence[RunFolder]) -> Runs:
+    """Split, fold and seed of all that was known when the claim was declared, by rows' commits."""
+    if not claim.known_runs:
+        return set()
+    return set().union(*(folder.runs(claim.known_runs) for folder in folders))
+
+
+def _part(
+    claim: Claim, endpoint: Endpoint, ranked: Sequence[Answer], p_holm: float, known: Runs
+) -> Part:
     if not ranked:
         return Part(endpoint, NOT_RUN)
     found, folder = ranked[0]
-    remarks = _remarks(claim, endpoint, found, folder, len(ranked) - 1)
+    remarks = _remarks(claim, endpoint, ranked, known)
     return Part(endpoint, verdict_on(endpoint, found, p_holm), found, p_holm, folder, remarks)
 
 
 def _remarks(
-    claim: Claim, endpoint: Endpoint, found: Difference, folder: RunFolder, others: int
+    claim: Claim, endpoint: Endpoint, ranked: Sequence[Answer], known: Runs
 ) -> tuple[str, ...]:
     """What a reader of the verdict must know."""
-    commit, differs = str(folder.facts.get("commit", "?")), departures(claim, folder)
+    (found, folder), others = ranked[0], len(ranked) - 1
+    differs = departures(claim, folder)
+    whole = str(folder.facts.get("commit", "?")).startswith(claim.known_runs)
+    runs = folder.runs() if known else set()
+    repeated = len(runs & known)
     small = -endpoint.smallest < found.low and found.high < endpoint.smallest
     told = {
         f"the run departs from the declared command: {', '.join(differs)}": differs,
-        "declared after this run was known": commit.startswith(claim.known_runs),
+        "declared after this run was known": whole,
+        f"{repeated} of {len(runs)} runs were known before": repeated and not whole,
         "two values alone, no test: the folder has no single images of this pair": not found.tested,
         "any difference is below the smallest of interest": small and endpoint.direction != "equal",
         f"{others} more run{'s have' if others > 1 else ' has'} this pair": others,
