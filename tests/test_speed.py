@@ -148,6 +148,7 @@ def small(monkeypatch):
     """The command at a size that takes seconds."""
     monkeypatch.setattr(measure, "Sample", lambda: SAMPLE)
     monkeypatch.setattr(machine, "SIDE", {"cpu": 64})
+    monkeypatch.setattr(machine, "MAPS", {"cpu": (1, 8, 8)})
     monkeypatch.setattr(machine, "BYTES", {"cpu": 2**16})
     monkeypatch.setattr(roofline, "BATCH", 1)
     monkeypatch.setattr(roofline, "STEPS", 1)
@@ -169,7 +170,9 @@ def test_the_command_writes_its_three_files(small, tmp_path, capsys):
     assert set(rows.pipeline) == {"N0", "N1", "ours"} and set(rows.turn) == {0, 1}
     assert rows.seconds.ge(0).all() and rows.count_in_table.gt(0).any()
     facts = json.loads((out / "machine.json").read_text())
-    assert facts["ceilings"]["fp32"] > 0 and facts["turns"] == 2 and facts["commit"]
+    assert facts["ceilings"]["fp32"] == max(facts["rates"]["fp32"].values()) > 0
+    assert all(0 < step["own"] < float("inf") for step in facts["training_steps"])
+    assert facts["turns"] == 2 and facts["commit"]
     assert str(tmp_path) not in page + json.dumps(facts)
 
 

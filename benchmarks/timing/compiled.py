@@ -24,7 +24,8 @@ from benchmarks.progress import Meter
 from benchmarks.settings import available_device, build, load_config, plain
 from benchmarks.store import atomic_write
 from benchmarks.timing.machine import machine
-from benchmarks.timing.table import described, grid_of, readable
+from benchmarks.timing.table import described
+from benchmarks.timing.wording import grid_of, readable
 from models.encoder import resized
 
 METHODS = ("splitbrain_cl", "block_regression")  # one of each family

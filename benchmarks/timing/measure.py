@@ -14,10 +14,10 @@ from benchmarks.settings import load_config, resolve
 from benchmarks.store import atomic_write
 from benchmarks.timing import table
 from benchmarks.timing.counts import counts
-from benchmarks.timing.machine import ceilings, machine
+from benchmarks.timing.machine import ceilings, highest, machine, rates
 from benchmarks.timing.material import Material, Sample
 from benchmarks.timing.naive_table import naive_table
-from benchmarks.timing.roofline import method_flops, original_step, share
+from benchmarks.timing.roofline import method_flops, original_step, roofline, share
 from benchmarks.timing.turns import Turns, rows, spread, take_turns
 from benchmarks.timing.units import Bench
 
@@ -36,19 +36,22 @@ def measure(overrides: Sequence[str], out: Path, *, turns: int, quick: bool, dev
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     cfg = resolve(load_config([*overrides, f"device={device}"]))
     facts = machine(str(cfg.device))
-    facts["ceilings"] = ceilings(str(cfg.device))
+    before = rates(str(cfg.device))
     with tempfile.TemporaryDirectory(prefix="colorprobe-speed-") as root:
         material = Material(cfg, Path(root), Sample() if quick else LARGE)
         bench = Bench(material)
         bench.prepare()
         found = take_turns(bench, turns)
+        facts["rates"] = highest(before, rates(str(cfg.device)))
+        facts["ceilings"] = ceilings(facts["rates"])
         shares = _shares(bench, found, facts["ceilings"])
         counted = {name: counts(material, name) for name in found}
         ours = spread(table.totals(found["ours"], counted["ours"], "whole table")).median
         in_time = time.monotonic() - begun + ours < MINUTES * 60
         made = (["ours"] if in_time else []) if quick else ["N1", "ours"]
         executed = _executed(bench, made)
-    page = table.markdown(found, counted, machine=facts, executed=executed, shares=shares)
+    sections = {"Roofline": roofline(facts["rates"], shares)}
+    page = table.markdown(found, counted, machine=facts, executed=executed, sections=sections)
     facts |= {"command_overrides": list(overrides), "turns": turns, "quick": quick}
     facts |= {"executed_seconds": executed, "training_steps": shares}
     frame = pd.DataFrame(rows(found, counted))
@@ -82,4 +85,4 @@ def _shares(bench: Bench, found: Turns, peaks: dict[str, float]) -> list[dict[st
     original = original_step(bench.suite, bench.pictures)
     named = f"Oganov's network, {bench.side} px, batch {original['batch']}"
     steps.append({"name": named, **original})
-    return [{**step, **share(step["flops"], step["seconds"], peaks)} for step in steps]
+    return [{**step, **share(step, peaks)} for step in steps]

@@ -1,5 +1,6 @@
 """FLOPs of training steps, and the share of the machine's measured peak that ours reaches."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.pretrain import Recipe
 from benchmarks.settings import build, load_config
+from benchmarks.timing.machine import Rates, ceilings
 from benchmarks.timing.material import Material
 from benchmarks.timing.suite import Suite
+from benchmarks.timing.wording import grid_of, readable
 from models.color import as_images
 from models.encoder import resized
 
@@ -21,6 +24,15 @@ ORIGINAL = [
 ]  # fmt: skip
 BATCH = 8
 STEPS = 6
+OWN = {"32-true": "fp32", "bf16-mixed": "bf16"}  # the peak against which a precision is held
+PEAKS = """\
+A measured peak is the rate of the fastest way in which the suite's arithmetic can run: a product of
+square matrices, the same by oneDNN as a linear layer, a 3x3 convolution of channels-last maps; each
+the best of several calls, before the turns and after them. A step is to be read in its own
+precision: of fp32 for 32-true, of bf16 for bf16-mixed."""
+ABOVE = """\
+**Above the peak of its own precision, which cannot be:** the machine was busy while the peaks were
+measured, or no way above is how that step computes:"""
 
 
 def flops(pretext: Any, model: Any, images: UInt8[np.ndarray, "n h w 3"], side: int | None) -> int:
@@ -55,7 +67,31 @@ def original_step(suite: Suite, pictures: UInt8[np.ndarray, "n h w 3"]) -> dict[
     return {"seconds": step, "flops": counted, "precision": training.precision, "batch": size}
 
 
-def share(counted: int, seconds: float, peaks: dict[str, float]) -> dict[str, float]:
-    """FLOP/s reached, as it is and as shares of the fp32 and bf16 peaks."""
-    reached = counted / seconds
-    return {"flop_per_second": reached, **{k: reached / peaks[k] for k in ("fp32", "bf16")}}
+def share(step: Mapping[str, Any], peaks: Mapping[str, float]) -> dict[str, float]:
+    """FLOP/s of a step, as shares of the fp32 and bf16 peaks, and of that of its own precision."""
+    reached = step["flops"] / step["seconds"]
+    shares = {name: reached / peaks[name] for name in OWN.values()}
+    return {"flop_per_second": reached, **shares, "own": shares[OWN[step["precision"]]]}
+
+
+def roofline(rates: Rates, shares: Sequence[Mapping[str, Any]]) -> str:
+    """The section of the page: what the peaks are of, and what our steps reach of them."""
+    peaks = ceilings(rates)
+    lines = [
+        [s["name"], s["precision"], f"{s['flops'] / 1e9:.1f}", readable(s["seconds"]),
+         f"{s['flop_per_second'] / 1e9:.0f}", f"{s['fp32']:.0%}", f"{s['bf16']:.0%}"]
+        for s in shares
+    ]  # fmt: skip
+    head = ["our training step", "precision", "GFLOP", "time", "GFLOP/s", "of fp32", "of bf16"]
+    of = [f"- {name}: {_peak(rates[name])}" for name in OWN.values()]
+    above = [f"{s['name']} ({s['own']:.0%})" for s in shares if s["own"] > 1]
+    parts = [PEAKS, "\n".join([*of, f"- copy: {peaks['copy'] / 1e9:.1f} GB/s"])]
+    parts += [grid_of(head, lines), *([f"{ABOVE} {', '.join(above)}."] if above else [])]
+    return "\n\n".join(parts)
+
+
+def _peak(ways: Mapping[str, float]) -> str:
+    """The peak of an arithmetic, then every way to multiply, fastest first."""
+    fastest = sorted(ways, key=lambda way: -ways[way])
+    each = ", ".join(f"{way} {ways[way] / 1e9:.0f}" for way in fastest)
+    return f"{ways[fastest[0]] / 1e9:.0f} GFLOP/s ({each})"

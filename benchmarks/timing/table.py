@@ -1,4 +1,4 @@
-"""The measurement as Markdown: units, projected phases, the projection written out, roofline."""
+"""The measurement as Markdown: units, projected phases, the projection written out."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.timing.counts import PHASES, Unit, project
 from benchmarks.timing.turns import Spread, Turns, ratios, spread
+from benchmarks.timing.wording import grid_of, ratio, readable
 
 NAIVE = ("N0", "N1")
 OURS = "ours"
@@ -42,9 +43,9 @@ def markdown(
     *,
     machine: Mapping[str, Any],
     executed: Mapping[str, float],
-    shares: Iterable[Mapping[str, Any]],
+    sections: Mapping[str, str],
 ) -> str:
-    """The whole page."""
+    """The whole page, with what else was measured in `sections`, by title."""
     turns = len(found[OURS])
     parts = [
         f"# Speed\n\n{described(machine)}\n\n{LEGEND}",
@@ -52,7 +53,7 @@ def markdown(
         f"## The whole table, projected from these units\n\n{_phases(found, counted)}",
         "\n".join(f"- {name}: {_terms(found[name], counted[name])}" for name in counted),
         _executed(found, counted, executed),
-        f"## Roofline\n\n{_roofline(machine['ceilings'], shares)}",
+        *(f"## {title}\n\n{text}" for title, text in sections.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -83,7 +84,7 @@ def _units(found: Turns) -> str:
             cells.insert(0, _time(spread(t[unit] for t in found[name])) if known else "")
         for name in NAIVE:
             known = unit in found[name][0]
-            cells.append(_ratio(_against(found, name, unit)) if known else "")
+            cells.append(ratio(_against(found, name, unit)) if known else "")
         lines.append([f"{NAMES[unit[0]]}: {unit[1]}", *cells])
     return grid_of(["", "N0", "N1", "ours", "N0 / ours", "N1 / ours"], lines)
 
@@ -94,7 +95,7 @@ def _phases(found: Turns, counted: Mapping[str, Mapping[Unit, int]]) -> str:
         seconds = {name: totals(found[name], counted[name], phase) for name in counted}
         shown = [_time(spread(seconds[name])) if any(seconds[name]) else "" for name in counted]
         more = [
-            _ratio(ratios(seconds[name], seconds[OURS]))
+            ratio(ratios(seconds[name], seconds[OURS]))
             if any(seconds[name]) and all(seconds[OURS])
             else ""
             for name in NAIVE
@@ -133,46 +134,9 @@ def _executed(
     return "\n".join(lines)
 
 
-def _roofline(peaks: Mapping[str, float], shares: Iterable[Mapping[str, Any]]) -> str:
-    lines = [
-        [s["name"], s["precision"], f"{s['flops'] / 1e9:.1f}", readable(s["seconds"]),
-         f"{s['flop_per_second'] / 1e9:.0f}", f"{s['fp32']:.0%}", f"{s['bf16']:.0%}"]
-        for s in shares
-    ]  # fmt: skip
-    head = ["our training step", "precision", "GFLOP", "time", "GFLOP/s", "of fp32", "of bf16"]
-    return (
-        f"Measured peaks: GEMM {peaks['fp32'] / 1e9:.0f} GFLOP/s in fp32, "
-        f"{peaks['bf16'] / 1e9:.0f} in bf16; copy {peaks['copy'] / 1e9:.1f} GB/s.\n\n"
-        + grid_of(head, lines)
-    )
-
-
 def _against(found: Turns, name: str, unit: Unit) -> Spread:
     return ratios((t[unit] for t in found[name]), (t[unit] for t in found[OURS]))
 
 
-def grid_of(head: list[str], lines: list[list[str]]) -> str:
-    """A table of Markdown."""
-    rule = ["---"] * len(head)
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))
-
-
 def _time(seconds: Spread) -> str:
     return readable(seconds.median)
-
-
-def _ratio(times: Spread) -> str:
-    return f"{times.median:.3g} ({times.least:.3g} to {times.most:.3g})"
-
-
-def readable(seconds: float) -> str:
-    """Seconds in the unit in which they are read."""
-    for limit, size, name in (
-        (1e-3, 1e-6, "µs"),
-        (1, 1e-3, "ms"),
-        (120, 1, "s"),
-        (7200, 60, "min"),
-    ):
-        if seconds < limit:
-            return f"{seconds / size:.3g} {name}"
-    return f"{seconds / 3600:.3g} h"
