@@ -8,6 +8,7 @@ python benchmarks/speed.py --compile   training steps eager and by torch.compile
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from benchmarks.exits import exit_code
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write table.md, rows.csv and machine.json; the exit code."""
+    begun = time.monotonic()
     asked = _parser().parse_args(arguments)
     return exit_code(
-        lambda: _measure(asked),
+        lambda: _measure(asked, begun),
         interrupted="interrupted; nothing was written",
         resource=lambda error: ResourceError(
             str(error) or "out of memory", "choose a writable --out with space, or free memory"
@@ -29,17 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-def _measure(asked: argparse.Namespace) -> int:
+def _measure(asked: argparse.Namespace, begun: float) -> int:
     turns = (3 if asked.growth else 5) if asked.turns is None else asked.turns
     if turns < 1:
         raise ConfigError(f"--turns {turns} measures nothing", "give 3 or more")
     asked.out.mkdir(parents=True, exist_ok=True)
-    file, page = _page(asked, turns)
+    file, page = _page(asked, turns, begun)
     print(f"{page}\nwritten: {asked.out / file}")
     return 0
 
 
-def _page(asked: argparse.Namespace, turns: int) -> tuple[str, str]:
+def _page(asked: argparse.Namespace, turns: int, begun: float) -> tuple[str, str]:
     """The name of the file that was asked for, and what is in it."""
     if asked.growth:
         if asked.overrides:
@@ -54,7 +56,7 @@ def _page(asked: argparse.Namespace, turns: int) -> tuple[str, str]:
         return "compile.md", compile_page(asked.out, asked.overrides, **how)
     from benchmarks.timing.measure import measure
 
-    how = {"turns": turns, "quick": asked.quick, "device": asked.device}
+    how = {"turns": turns, "quick": asked.quick, "device": asked.device, "begun": begun}
     return "table.md", measure(asked.overrides, asked.out, **how)
 
 

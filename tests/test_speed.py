@@ -157,7 +157,7 @@ def small(monkeypatch):
 def test_the_command_writes_its_three_files(small, tmp_path, capsys):
     from tests.conftest import TINY
 
-    out = tmp_path / "speed"
+    out, begun = tmp_path / "speed", time.monotonic()
     code = speed.main([*TINY, *SMALL, "--quick", "--turns=2", f"--out={out}", "--device=cpu"])
     said = capsys.readouterr()
     assert code == 0, said.err
@@ -171,6 +171,10 @@ def test_the_command_writes_its_three_files(small, tmp_path, capsys):
     assert rows.seconds.ge(0).all() and rows.count_in_table.gt(0).any()
     facts = json.loads((out / "machine.json").read_text())
     assert facts["ceilings"]["fp32"] == max(facts["rates"]["fp32"].values()) > 0
+    took = (time.monotonic() - begun) / 60
+    # Materials, turns and the whole table lie within; what follows is the writing of three files.
+    assert 0.5 * took - 0.01 < facts["minutes"] < took + 0.01
+    assert f"this measurement took {facts['minutes']:.1f} minutes" in page
     assert all(0 < step["own"] < float("inf") for step in facts["training_steps"])
     assert facts["turns"] == 2 and facts["commit"]
     assert str(tmp_path) not in page + json.dumps(facts)

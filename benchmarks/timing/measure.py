@@ -27,12 +27,14 @@ LARGE = Sample(
 )
 
 
-def measure(overrides: Sequence[str], out: Path, *, turns: int, quick: bool, device: str) -> str:
+def measure(
+    overrides: Sequence[str], out: Path, *, turns: int, quick: bool, device: str, begun: float
+) -> str:
     """The page of the measurement, which is also written to `out` with its rows and the machine.
 
-    `overrides` change the table, which is that of exp=quickstart. Raises ColorprobeError.
+    `overrides` change the table, which is that of exp=quickstart; `begun` is the monotonic time at
+    which the command started. Raises ColorprobeError.
     """
-    begun = time.monotonic()
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     cfg = resolve(load_config([*overrides, f"device={device}"]))
     facts = machine(str(cfg.device))
@@ -51,6 +53,7 @@ def measure(overrides: Sequence[str], out: Path, *, turns: int, quick: bool, dev
         made = (["ours"] if in_time else []) if quick else ["N1", "ours"]
         executed = _executed(bench, made)
     sections = {"Roofline": roofline(facts["rates"], shares)}
+    facts["minutes"] = round((time.monotonic() - begun) / 60, 2)
     page = table.markdown(found, counted, machine=facts, executed=executed, sections=sections)
     facts |= {"command_overrides": list(overrides), "turns": turns, "quick": quick}
     facts |= {"executed_seconds": executed, "training_steps": shares}

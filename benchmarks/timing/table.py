@@ -49,6 +49,7 @@ def markdown(
     turns = len(found[OURS])
     parts = [
         f"# Speed\n\n{described(machine)}\n\n{LEGEND}",
+        f"From start to writing, this measurement took {machine['minutes']:.1f} minutes.",
         f"## Units, {turns} turns\n\n{_units(found)}",
         f"## The whole table, projected from these units\n\n{_phases(found, counted)}",
         "\n".join(f"- {name}: {_terms(found[name], counted[name])}" for name in counted),
