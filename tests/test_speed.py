@@ -17,8 +17,8 @@ from benchmarks.timing.fair import Fair
 from benchmarks.timing.material import Material, Sample
 from benchmarks.timing.naive_table import naive_table
 from benchmarks.timing.notebook import Notebook
+from benchmarks.timing.spread import spread
 from benchmarks.timing.suite import Suite
-from benchmarks.timing.turns import ratios, spread
 from benchmarks.timing.units import Bench
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,6 +104,8 @@ def test_every_count_has_its_measurement(material):
     seconds = {unit: s for _, job in bench.jobs(suite) for unit, s in job().items()}
     assert not set(counts(material, "ours")) - set(seconds)
     assert all(value >= 0 for value in seconds.values())
+    fed = {unit[0] for unit in seconds if unit[1] == "block_regression"}
+    assert {"step", "batch", "colours"} <= fed
     assert suite.chosen == {"block_regression": "32-true"}
 
 
@@ -116,11 +118,6 @@ def test_a_projection_is_counts_times_seconds():
     assert found["whole table"] == pytest.approx(12.0)
     with pytest.raises(KeyError):
         project({("pass", "b"): 1}, seconds)
-
-
-def test_ratios_are_of_the_same_turn():
-    found = ratios([10.0, 40.0, 30.0], [1.0, 2.0, 10.0])
-    assert (found.median, found.least, found.most) == (10.0, 3.0, 20.0)
 
 
 def test_a_clock_splits_start_from_steps():
@@ -163,7 +160,15 @@ def test_the_command_writes_its_three_files(small, tmp_path, capsys):
     assert code == 0, said.err
     page = (out / "table.md").read_text()
     assert page in said.out
-    for word in ("N0", "N1", "projected", "Whole table of ours really made", "of fp32", "313 bins"):
+    for word in (
+        "N0",
+        "N1",
+        "projected",
+        "Whole table of ours really made",
+        "of fp32",
+        "What feeds",
+        "313 bins",
+    ):
         assert word in page
     assert re.search(r"^\| whole table \|.+\|.+\|.+\|.+ to .+\|.+ to .+\|$", page, re.M)
     rows = pd.read_csv(out / "rows.csv")

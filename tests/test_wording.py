@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.timing.turns import Spread
+from benchmarks.timing.spread import Spread
 from benchmarks.timing.wording import grid_of, ratio, readable
 
 

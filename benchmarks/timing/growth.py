@@ -13,9 +13,9 @@ from benchmarks.report.canvas import canvas, colour, marker, png
 from benchmarks.store import atomic_write
 from benchmarks.timing.fresh import apart, resident
 from benchmarks.timing.machine import machine
+from benchmarks.timing.spread import Spread, spread
 from benchmarks.timing.stages import LABELS, SIDE, STAGES
 from benchmarks.timing.table import described
-from benchmarks.timing.turns import Spread, spread
 from benchmarks.timing.wording import grid_of, readable
 
 FAR = 10_000_000  # images to which the measurement is extended

@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ import pandas as pd
 from benchmarks.settings import load_config, resolve
 from benchmarks.store import atomic_write
 from benchmarks.timing import table
-from benchmarks.timing.counts import counts
+from benchmarks.timing.counts import Unit, counts
+from benchmarks.timing.feed import Fed, feeding
 from benchmarks.timing.machine import ceilings, highest, machine, rates
 from benchmarks.timing.material import Material, Sample
 from benchmarks.timing.naive_table import naive_table
 from benchmarks.timing.roofline import method_flops, original_step, roofline, share
-from benchmarks.timing.turns import Turns, rows, spread, take_turns
+from benchmarks.timing.spread import spread
+from benchmarks.timing.turns import Turns, rows, take_turns
 from benchmarks.timing.units import Bench
 
 MINUTES = 10  # that --quick may take: our whole table is made if there is time for it
@@ -52,7 +54,9 @@ def measure(
         in_time = time.monotonic() - begun + ours < MINUTES * 60
         made = (["ours"] if in_time else []) if quick else ["N1", "ours"]
         executed = _executed(bench, made)
-    sections = {"Roofline": roofline(facts["rates"], shares)}
+    fed = {step["name"]: _fed(step, found["ours"]) for step in shares}
+    sections = {"What feeds a step": feeding(fed, str(cfg.device))}
+    sections |= {"Roofline": roofline(facts["rates"], shares)}
     facts["minutes"] = round((time.monotonic() - begun) / 60, 2)
     page = table.markdown(found, counted, machine=facts, executed=executed, sections=sections)
     facts |= {"command_overrides": list(overrides), "turns": turns, "quick": quick}
@@ -89,3 +93,11 @@ def _shares(bench: Bench, found: Turns, peaks: dict[str, float]) -> list[dict[st
     named = f"Oganov's network, {bench.side} px, batch {original['batch']}"
     steps.append({"name": named, **original})
     return [{**step, **share(step, peaks)} for step in steps]
+
+
+def _fed(step: Mapping[str, Any], turns: Sequence[Mapping[Unit, float]]) -> list[Fed]:
+    """Turn by turn what feeds a step: of the one outside the table there is one turn."""
+    keys = [(kind, step["name"]) for kind in ("step", "batch", "colours")]
+    if keys[0] in turns[0]:
+        return [Fed(*(turn[key] for key in keys)) for turn in turns]
+    return [Fed(step["seconds"], step["batch_seconds"], step["colours_seconds"])]

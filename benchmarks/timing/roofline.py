@@ -1,6 +1,7 @@
 """FLOPs of training steps, and the share of the machine's measured peak that ours reaches."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 from jaxtyping import UInt8
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.precision import Arithmetic
 from benchmarks.pretrain import Recipe
 from benchmarks.settings import build, load_config
+from benchmarks.timing.feed import feed_seconds
 from benchmarks.timing.machine import Rates, ceilings
 from benchmarks.timing.material import Material
 from benchmarks.timing.suite import Suite
@@ -53,7 +56,7 @@ def method_flops(material: Material, name: str) -> int:
 
 
 def original_step(suite: Suite, pictures: UInt8[np.ndarray, "n h w 3"]) -> dict[str, Any]:
-    """Seconds and FLOPs a step of Oganov's network on `pictures`, and the arithmetic chosen."""
+    """Seconds and FLOPs a step of Oganov's network on `pictures`, what feeds it, the arithmetic."""
     config = load_config(ORIGINAL)
     (method,) = config.methods.values()
     pretext = build(method.pretext)
@@ -63,8 +66,14 @@ def original_step(suite: Suite, pictures: UInt8[np.ndarray, "n h w 3"]) -> dict[
     size = min(BATCH, len(ids))
     counted = flops(pretext, model, pictures[:size], None)
     recipe = Recipe(epochs=STEPS / (len(ids) // size), batch_size=size)
-    _, step, training = suite.train(model, pretext, pictures, ids, recipe=recipe, pixels=None)
-    return {"seconds": step, "flops": counted, "precision": training.precision, "batch": size}
+    make = partial(suite.batches, pretext, pictures, ids, recipe=recipe, pixels=None)
+    _, step, training = suite.train(model, pretext, make(), recipe=recipe)
+    way = Arithmetic(training.precision, training.channels_last)
+    batch, colours = feed_seconds(model, pretext, make(), recipe=recipe, way=way, steps=STEPS)
+    return {
+        "seconds": step, "flops": counted, "precision": training.precision, "batch": size,
+        "batch_seconds": batch, "colours_seconds": colours,
+    }  # fmt: skip
 
 
 def share(step: Mapping[str, Any], peaks: Mapping[str, float]) -> dict[str, float]:

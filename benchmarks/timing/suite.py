@@ -17,12 +17,14 @@ from benchmarks.batches import Batches, in_order
 from benchmarks.contest import Contest, Round
 from benchmarks.data import load_images
 from benchmarks.entrants import baseline_entrants, entrants, probe_entrants
+from benchmarks.precision import Arithmetic
 from benchmarks.pretrain import Recipe, Training, pretrain
 from benchmarks.scoring import Selection, score
 from benchmarks.settings import build
 from benchmarks.sources import ImageFolderSource
 from benchmarks.store import Store
 from benchmarks.timing.cells import labelled_of
+from benchmarks.timing.feed import feed_seconds
 from benchmarks.timing.material import Material
 from models.color import rgb_to_lab
 from models.quantize import AbBins
@@ -55,15 +57,20 @@ class Suite:
         """Soft targets of a batch: indices and weights."""
         return self.bins.soft(ab.to(self.device))
 
-    def train(
-        self, model: Any, pretext: Any, images: UInt8[np.ndarray, "n h w 3"], ids: np.ndarray,
+    def batches(
+        self, pretext: Any, images: UInt8[np.ndarray, "n h w 3"], ids: np.ndarray,
         *, recipe: Recipe, pixels: int | None,
-    ) -> tuple[float, float, Training]:  # fmt: skip
-        """Seconds to start (arithmetic chosen, statistics), seconds a step, and the record."""
-        batches = Batches(
+    ) -> Batches:  # fmt: skip
+        """What a training is fed."""
+        return Batches(
             images, ids, size=recipe.batch_size, seed=self.material.at.seed,
             n_draws=pretext.n_draws, flip=recipe.flip, device=self.device, pixels=pixels,
         )  # fmt: skip
+
+    def train(
+        self, model: Any, pretext: Any, batches: Batches, *, recipe: Recipe
+    ) -> tuple[float, float, Training]:
+        """Seconds to start (arithmetic chosen, statistics), seconds a step, and the record."""
         begun = time.perf_counter()
         with self.elsewhere() as store:
             training = pretrain(model, pretext, batches, recipe=recipe, folder=store.root)
@@ -76,13 +83,19 @@ class Suite:
         recipe = dataclasses.replace(
             material.recipes[name], epochs=steps / material.per_epoch(name)
         )
-        pixels = material.cfg.methods[name].get("pixels")
-        start, step, training = self.train(
-            *material.fresh(name), material.images.images, material.at.split.pretrain,
-            recipe=recipe, pixels=pixels,
-        )  # fmt: skip
+        model, pretext = material.fresh(name)
+        batches = self._batches_of(name, pretext)
+        start, step, training = self.train(model, pretext, batches, recipe=recipe)
         self.chosen[name] = training.precision
         return start, step, training
+
+    def feed_method(self, name: str, training: Training, steps: int) -> tuple[float, float]:
+        """Seconds a step of the batch, and of colours and targets, in the arithmetic chosen."""
+        model, pretext = self.material.fresh(name)
+        return feed_seconds(
+            model, pretext, self._batches_of(name, pretext), recipe=self.material.recipes[name],
+            way=Arithmetic(training.precision, training.channels_last), steps=steps,
+        )  # fmt: skip
 
     def time_latents(self, name: str) -> float:
         """Seconds an image: latents of pool and test at every tap, on record."""
@@ -148,6 +161,14 @@ class Suite:
         """A store that nobody has written to, for as long as it is timed."""
         with tempfile.TemporaryDirectory(dir=self.material.root) as folder:
             yield Store(Path(folder))
+
+    def _batches_of(self, name: str, pretext: Any) -> Batches:
+        material = self.material
+        pixels = material.cfg.methods[name].get("pixels")
+        return self.batches(
+            pretext, material.images.images, material.at.split.pretrain,
+            recipe=material.recipes[name], pixels=pixels,
+        )  # fmt: skip
 
     def _contest(self, store: Store) -> Contest:
         at: Round = dataclasses.replace(self.material.at, store=store)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.timing.counts import PHASES, Unit, project
-from benchmarks.timing.turns import Spread, Turns, ratios, spread
+from benchmarks.timing.spread import Spread, ratios, spread
+from benchmarks.timing.turns import Turns
 from benchmarks.timing.wording import grid_of, ratio, readable
 
 NAIVE = ("N0", "N1")

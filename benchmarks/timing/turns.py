@@ -1,8 +1,5 @@
-"""Pipelines in turn, and what the turns tell: medians, and ratios with their spread."""
+"""Pipelines in turn, and what the turns tell, row by row."""
 
-import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.progress import Meter
@@ -10,15 +7,6 @@ from benchmarks.timing.counts import Unit
 from benchmarks.timing.units import Bench
 
 Turns = dict[str, list[dict[Unit, float]]]  # of each pipeline, a turn's seconds by unit
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median, least and largest of the turns."""
-
-    median: float
-    least: float
-    most: float
 
 
 def take_turns(bench: Bench, turns: int) -> Turns:
@@ -34,17 +22,6 @@ def take_turns(bench: Bench, turns: int) -> Turns:
                     meter.advance(1)
                 found[name].append(turn)
     return found
-
-
-def spread(values: Iterable[float]) -> Spread:
-    """Median and range of one number a turn."""
-    values = list(values)
-    return Spread(statistics.median(values), min(values), max(values))
-
-
-def ratios(slow: Iterable[float], fast: Iterable[float]) -> Spread:
-    """How many times faster, turn by turn."""
-    return spread(a / b for a, b in zip(slow, fast, strict=True))
 
 
 def rows(found: Turns, counted: dict[str, Any]) -> list[dict[str, Any]]:

@@ -113,11 +113,13 @@ class Bench:
     def _step(self, pipeline: Any, name: str) -> dict[Unit, float]:
         warm, steps = self.sample.warm, self.sample.steps
         if isinstance(pipeline, Suite):
-            start, step, _ = pipeline.train_method(name, steps)
-        else:
-            clock = Clock()
-            pipeline.train(name, warm + steps, ahead=AHEAD, clock=clock)
-            start, step = clock.split(warm)
+            start, step, training = pipeline.train_method(name, steps)
+            batch, colours = pipeline.feed_method(name, training, steps)
+            fed = {("batch", name): batch, ("colours", name): colours}
+            return {("start", name): start, ("step", name): step, **fed}
+        clock = Clock()
+        pipeline.train(name, warm + steps, ahead=AHEAD, clock=clock)
+        start, step = clock.split(warm)
         return {("start", name): start, ("step", name): step}
 
     def _pass(self, pipeline: Any, reader: str) -> dict[Unit, float]:

@@ -1,6 +1,6 @@
 """Numbers in words, for every page of the benchmark: tables of Markdown, times, ratios."""
 
-from benchmarks.timing.turns import Spread
+from benchmarks.timing.spread import Spread
 
 
 def grid_of(head: list[str], lines: list[list[str]]) -> str:
