@@ -160,15 +160,8 @@ def test_the_command_writes_its_three_files(small, tmp_path, capsys):
     assert code == 0, said.err
     page = (out / "table.md").read_text()
     assert page in said.out
-    for word in (
-        "N0",
-        "N1",
-        "projected",
-        "Whole table of ours really made",
-        "of fp32",
-        "What feeds",
-        "313 bins",
-    ):
+    words = "N0", "N1", "projected", "Whole table of ours really made", "of fp32", "313 bins"
+    for word in (*words, "## What feeds a step", "## Heads at once"):
         assert word in page
     assert re.search(r"^\| whole table \|.+\|.+\|.+\|.+ to .+\|.+ to .+\|$", page, re.M)
     rows = pd.read_csv(out / "rows.csv")

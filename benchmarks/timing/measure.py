@@ -53,9 +53,11 @@ def measure(
         ours = spread(table.totals(found["ours"], counted["ours"], "whole table")).median
         in_time = time.monotonic() - begun + ours < MINUTES * 60
         made = (["ours"] if in_time else []) if quick else ["N1", "ours"]
-        executed = _executed(bench, made)
+        executed, heads = _executed(bench, made), bench.heads
     fed = {step["name"]: _fed(step, found["ours"]) for step in shares}
     sections = {"What feeds a step": feeding(fed, str(cfg.device))}
+    if heads:
+        sections |= {"Heads at once": heads.section(found["ours"])}
     sections |= {"Roofline": roofline(facts["rates"], shares)}
     facts["minutes"] = round((time.monotonic() - begun) / 60, 2)
     page = table.markdown(found, counted, machine=facts, executed=executed, sections=sections)

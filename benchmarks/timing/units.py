@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from benchmarks.timing.cells import Cell
+from benchmarks.timing.cells import Cell, labelled_of
 from benchmarks.timing.counts import Unit
 from benchmarks.timing.fair import Fair
+from benchmarks.timing.heads import Heads, heads_of
 from benchmarks.timing.material import Material
 from benchmarks.timing.naive import AHEAD, Clock
 from benchmarks.timing.notebook import Notebook
@@ -45,6 +46,11 @@ class Bench:
         images = torch.from_numpy(self.material.images.images[: self.sample.bins].copy())
         return (rgb_to_lab(as_images(images))[:, 1:] - 0.5).ceil().permute(0, 2, 3, 1).numpy()
 
+    @cached_property
+    def heads(self) -> Heads | None:
+        """Those that are solved together and one by one; None without an encoder, or folds."""
+        return heads_of(self.material, next(iter(self.encoders.values()), None))
+
     @property
     def suite(self) -> Suite:
         """Ours."""
@@ -66,7 +72,7 @@ class Bench:
 
     def prepare(self) -> None:
         """Do what belongs to no turn: pictures, and the encoders behind the probes."""
-        self.pictures.shape, self.ab.shape, self.material.cells.__len__()
+        self.pictures.shape, self.ab.shape, self.material.cells.__len__(), self.heads
         for encoder in self.encoders.values():
             encoder.latents.ids.sum()
 
@@ -83,6 +89,8 @@ class Bench:
                 yield f"heads {reader}", partial(self._heads, pipeline, reader, budget)
         for name in self.material.networks:
             yield f"scratch {name}", partial(self._scratch, pipeline, name)
+        if isinstance(pipeline, Suite) and self.heads:
+            yield "heads together and one by one", self.heads.seconds
 
     def _decode(self, pipeline: Any) -> dict[Unit, float]:
         found = {}
@@ -158,8 +166,7 @@ class Bench:
         if isinstance(pipeline, Suite):
             step, image = pipeline.time_scratch(name, steps)
             return {("label step", name): step, ("predict", name): image}
-        cell_labels = material.contest.training(max(material.cfg.budgets), draw=0)
-        labelled = cell_labels, material.contest.targets(material.contest.labels[cell_labels])
+        labelled = labelled_of(material.contest, max(material.cfg.budgets))
         clock, warm = Clock(), self.sample.warm
         network = pipeline.train_on_labels(
             name, labelled, steps=warm + steps, ahead=AHEAD, clock=clock
