@@ -50,7 +50,7 @@ def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> s
 def _nearest(cfg: Any, runs: Iterable[RunFiles]) -> Tested | None:
     """The earlier run of the plan's experiment that differs least from it, with its primary test.
 
-    Another definition of what is compared weighs most, then the number of runs.
+    The number of runs weighs most, by which intervals shrink, then what the compared methods are.
     """
     tested = [
         (run, row)
@@ -63,7 +63,7 @@ def _nearest(cfg: Any, runs: Iterable[RunFiles]) -> Tested | None:
     def distance(one: Tested) -> tuple[int, int, int]:
         run, row = one
         away = abs(_n_runs(cfg) - int(row["runs"]))
-        return len(_changed(cfg, run.config)), away, len(_differences(cfg, run.config))
+        return away, len(_changed(cfg, run.config)), len(_differences(cfg, run.config))
 
     return min(tested, key=distance, default=None)
 

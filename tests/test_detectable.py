@@ -77,13 +77,15 @@ def test_a_plan_of_more_folds_says_that_the_figure_is_of_fewer_runs(earlier, pla
     ["methods.block_regression.model.norm_groups=2", "pretrain.epochs=9", "max_features=7",
      "probes.linear.probe.folds=9"],
 )  # fmt: skip
-def test_a_run_of_another_method_is_told_and_comes_last(earlier, plan, change):
+def test_a_run_of_another_method_comes_after_others_of_as_many_runs(earlier, plan, change):
     other = earlier("a_other", change)
     said = detectable(plan(), [], [other])
     assert "differs: another block_regression (linear)" in said
-    like = earlier("b_like", "folds=[0]", runs=1, points=6.0)
+    like = earlier("b_like", "folds=[2,3]", "split.seed=5")
     said = detectable(plan(), [], [other, like])
-    assert "b_like (1 run(s)); this plan is of 2 run(s) and differs: folds [0, 1]" in said
+    assert "b_like (2 run(s)); this plan is of 2 run(s) and differs: folds [0, 1]" in said
+    one = earlier("c_one", "folds=[0]", runs=1)
+    assert "in a_other (2 run(s))" in detectable(plan(), [], [one, other])
 
 
 def test_methods_that_are_not_compared_do_not_matter(earlier, plan):
