@@ -214,6 +214,12 @@ def test_a_copy_of_a_run_is_no_second_run(tmp_path):
     assert not decide(asked, run_folders([tmp_path])).parts[0].remarks
 
 
+def test_controls_beside_a_pair_are_no_departure(tmp_path):
+    write_run(tmp_path / "a", extra="exposure=[net]")
+    (folder,) = run_folders([tmp_path])
+    assert not departures(claim(endpoint()), folder)
+
+
 def test_a_run_that_was_known_is_told(run):
     asked = claim(endpoint(), known_runs=("abc12",))
     verdicts(asked, run)

@@ -22,7 +22,7 @@ NOT_DECIDED, NOT_RUN = "not decided", "not run"
 # What a command may say without asking anything else of a pair: which parts, where, more runs.
 FREE = {
     *("exp", "out", "device", "data.path", "methods", "probes", "baselines", "budgets", "tasks"),
-    *("folds", "seeds", "draws", "primary.labels_per_class", "primary.classes"),
+    *("folds", "seeds", "draws", "exposure", "primary.labels_per_class", "primary.classes"),
     *("quality", "quality.lpips", "quality.judge", "quality.fid"),
 }
 
