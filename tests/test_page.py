@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import json
 import re
 import shutil
 import time
@@ -72,7 +73,11 @@ def test_every_promised_file_is_written_and_nothing_else_is_left(finished):
 
 def test_numbers_are_equal_in_html_markdown_and_csv(finished):
     html = read_html(finished).tables
-    blocks = (finished / "table.md").read_text(encoding="utf-8").split("### ")[1:]
+    text = (finished / "table.md").read_text(encoding="utf-8")
+    assert text.endswith(
+        "\n\n    " + json.loads((finished / "run.json").read_text())["command"] + "\n"
+    )
+    blocks = text.split("### ")[1:]
     rows = list(csv.DictReader(io.StringIO((finished / "table.csv").read_text(encoding="utf-8"))))
     checked = 0
     for classes, table, block in zip(("all", "seen", "unseen"), html, blocks, strict=False):

@@ -69,7 +69,8 @@ def table_md(source: Source, comparisons: pd.DataFrame, shown: Sequence[Table]) 
         f"## {plain(run.get('title', run.get('name', 'run')))}\n\n{plain(run.get('question', ''))}"
     )
     body = "\n".join(markdown(table) for table in shown)
-    return f"{head}\n\n**{plain(answer(comparisons, run))}**\n\n{body}"
+    command = " ".join(str(run.get("command", "?")).split())  # indented: code, whatever it says
+    return f"{head}\n\n**{plain(answer(comparisons, run))}**\n\n{body}\n\n    {command}\n"
 
 
 def page(

@@ -104,8 +104,8 @@ def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str
         if marked
         else "",
         f"Preset {run.get('preset', '?')}, {run.get('device', '?')}, "
-        f"{float(run.get('hours', 0)):.2g} h; commit {run.get('commit', '?')}; "
-        f"command: {run.get('command', '?')}" + (f"; {rules}." if rules else ""),
+        f"{float(run.get('hours', 0)):.2g} h; commit {run.get('commit', '?')}"
+        + (f"; {rules}." if rules else "."),
     ]
     return " ".join(fact for fact in facts if fact)
 
