@@ -71,9 +71,14 @@ def _drop_unchosen(config: DictConfig) -> None:
 
 def _drop_idle_notes(config: DictConfig) -> None:
     """Leave the notes on what this run has: those of all, and `{of: NAMES, note: TEXT}` of some."""
-    run = {*config.methods, *config.probes, *config.baselines}
-    notes = [{"note": n} if isinstance(n, str) else dict(n) for n in config.notes]
-    config.notes = [str(n["note"]) for n in notes if not run.isdisjoint(n.get("of", run))]
+    run, asked = {*config.methods, *config.probes, *config.baselines}, plain(config.notes)
+    given = asked if isinstance(asked, list) else [asked]
+    notes = [{"note": note, "of": run} if isinstance(note, str) else note for note in given]
+    if not all(isinstance(note, dict) and {*note} == {"of", "note"} for note in notes):
+        raise ConfigError(
+            f"notes={asked} is no list of notes", "give texts, or {of: [NAMES], note: TEXT}"
+        )
+    config.notes = [str(note["note"]) for note in notes if not run.isdisjoint(note["of"])]
 
 
 def options(group: str) -> list[str]:
