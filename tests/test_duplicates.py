@@ -1,6 +1,7 @@
 """Tests of benchmarks/report/duplicates.py: what a report says of copies across its sides."""
 
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -103,6 +104,16 @@ def test_scores_without_leave_out_exactly_the_leaked_images(audited):
 def test_no_table_where_no_test_image_is_concerned(audited, fake_run, tmp_path):
     assert without_duplicates_table(read(audited(LINES[3:7]))) is None
     assert without_duplicates_table(read(fake_run(tmp_path / "other"))) is None
+
+
+def test_a_run_without_the_declared_labels_a_class_has_a_page_all_the_same(audited):
+    folder = audited(LINES)
+    facts = json.loads((folder / "run.json").read_text())
+    facts["primary"]["labels_per_class"] = 99
+    (folder / "run.json").write_text(json.dumps(facts))
+    page.write(folder)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert 'id="duplicates"' in text and "without near duplicates" not in text
 
 
 def test_page_shows_both_pictures_and_the_table(audited):

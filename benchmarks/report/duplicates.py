@@ -89,7 +89,8 @@ def duplicates_figure(source: Source) -> Figure | None:
 def without_duplicates_table(source: Source) -> Table | None:
     """Return top-1 at the primary budget with and without test images nearly seen in training.
 
-    Means over runs, from the predictions on file; None where no test image is concerned.
+    Means over runs, from the predictions on file; None where no test image is concerned, or no row
+    has the declared labels a class.
     """
     if not len(source.duplicates):
         return None
@@ -101,6 +102,8 @@ def without_duplicates_table(source: Source) -> Table | None:
         _both(source, row, removed[int(row["fold"])])
         for row in source.endpoint_rows().to_dict("records")
     ]
+    if not scores:
+        return None
     means = pd.DataFrame(scores).groupby(["kind", "method", "classifier", "label_free"]).mean()
     means = means.sort_values(["all"], ascending=False).reset_index()
     body = tuple(
