@@ -159,7 +159,7 @@ def _check(on_test: "RunFiles", run: "RunFiles") -> None:
         {(line["method"], line["fold"], line["seed"]): line["latents"] for line in lines}
         for lines in (on_test.table("encoders.csv"), run.table("encoders.csv"))
     )
-    for encoder in first.keys() & second.keys():
+    for encoder in sorted(first.keys() & second.keys()):
         if first[encoder] != second[encoder]:
             raise ConfigError(
                 f"the latents of {encoder[0]} are not the same", "run both with one out="
