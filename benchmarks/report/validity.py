@@ -12,6 +12,7 @@ from benchmarks.controls import EXPOSED, MANDATORY, OTHERS, absent
 from benchmarks.report.duplicates import duplicate_facts
 from benchmarks.report.fits import fit_facts
 from benchmarks.report.render import Table
+from benchmarks.report.savings import of_handle
 from benchmarks.report.source import Source
 from benchmarks.report.statements import p_text, points, shown_name
 from benchmarks.significance import PAIR
@@ -116,11 +117,9 @@ def class_table(source: Source) -> Table | None:
     """Return the best and worst classes of the primary row's first method, if it has records."""
     if not source.run.get("comparisons"):
         return None
-    (method, classifier), primary = source.run["comparisons"][0][0], source.run.get("primary", {})
-    rows = source.rows.drop_duplicates("key")
-    wanted = {"method": method, "classifier": classifier, "task": primary.get("task", "all"),
-              "labels_per_class": primary.get("labels_per_class")}  # fmt: skip
-    rows = rows[np.logical_and.reduce([rows[name] == value for name, value in wanted.items()])]
+    method, classifier = source.run["comparisons"][0][0]
+    rows = source.endpoint_rows()
+    rows = rows[of_handle(rows, (method, classifier))]
     if not len(rows):
         return None
     records = pd.concat(
@@ -140,7 +139,8 @@ def class_table(source: Source) -> Table | None:
         for label, row in kept.iterrows()
     )
     title = f"Best and worst classes of {method} ({classifier}), top-1 (%)"
-    note = f"At {wanted['labels_per_class']:g} labels per class, mean over {len(rows)} run(s)."
+    budget = source.endpoint["labels_per_class"]
+    note = f"At {budget:g} labels per class, mean over {len(rows)} run(s)."
     return Table(title, ("class", "in pretraining", "top-1"), body, note, rules=frozenset({n}))
 
 
