@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.claims import __main__ as command
-from benchmarks.claims.declarations import Claim, Command, Endpoint, declared
+from benchmarks.claims.declarations import Claim, Command, Endpoint, Run, declared
 from benchmarks.claims.evidence import Difference, by_picture, evidence, write_measured
 from benchmarks.claims.page import amount, claims_page
 from benchmarks.claims.runs import run_folders
@@ -206,12 +206,17 @@ def test_of_several_runs_the_declared_one_decides(tmp_path):
     assert "preset=full" in decide(asked, run_folders([tmp_path / "a"])).parts[0].remarks[0]
 
 
-def test_a_copy_of_a_run_is_no_second_run(tmp_path):
-    asked = claim(endpoint())
-    for name in ("a", "b"):
-        write_run(tmp_path / name)
+def test_a_copy_or_a_part_of_a_run_is_no_second_run(tmp_path):
+    asked = claim(endpoint(), pictures())
+    for name, folds in (("a", (0, 1)), ("b", (0, 1)), ("c", (0,))):
+        write_run(tmp_path / name, folds=folds)
     verdicts(asked, tmp_path)
-    assert not decide(asked, run_folders([tmp_path])).parts[0].remarks
+    assert not [r for part in decide(asked, run_folders([tmp_path])).parts for r in part.remarks]
+    for table in ("rows.csv", "quality.csv"):
+        lines = pd.read_csv(tmp_path / "c" / table)
+        lines.assign(key="new-" + lines["key"]).to_csv(tmp_path / "c" / table, index=False)
+    parts = decide(asked, run_folders([tmp_path])).parts
+    assert [part.remarks for part in parts] == [("1 more run has this pair",)] * 2
 
 
 def test_controls_beside_a_pair_are_no_departure(tmp_path):
@@ -221,7 +226,8 @@ def test_controls_beside_a_pair_are_no_departure(tmp_path):
 
 
 def test_a_run_that_was_known_is_told(run):
-    asked = claim(endpoint(), known_runs=("abc12",))
+    both = frozenset(Run("demo", f"cafe{fold}", fold, 0) for fold in (0, 1))
+    asked = claim(endpoint(), known_runs=both)
     verdicts(asked, run)
     page = claims_page([decide(asked, run_folders([run]))], run.parent)
     assert "declared after this run was known" in page

@@ -110,7 +110,8 @@ def test_what_is_claimed_has_a_hash_and_what_is_known_of_runs_has_none(tmp_path)
 
     first = hash_with()
     assert first == CLAIMS[8].declaration
-    assert hash_with(known_runs=["abc"], notes="Another remark.") == first
+    known = [{"exp": "food101_holdout", "split": "cafe", "fold": 1, "seed": 0}]
+    assert hash_with(known_runs=known, notes="Another remark.") == first
     endpoints = OmegaConf.to_container(said.endpoints)
     endpoints[0]["smallest"] = 0.02
     assert hash_with(endpoints=endpoints) != first

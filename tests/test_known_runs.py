@@ -1,53 +1,50 @@
 """A verdict tells of folds and seeds whose result was known when its claim was declared."""
 
-import json
-
 import pandas as pd
 
-from benchmarks.claims.declarations import declared
+from benchmarks.claims.declarations import Run, declared
 from benchmarks.claims.runs import run_folders
 from benchmarks.claims.verdicts import decide
 from tests.test_claims import claim, committed, endpoint, verdicts, write_run
 
+FIRST = Run("demo", "cafe0", fold=0, seed=0)
 
-def told(claim_, *roots):
-    return decide(claim_, run_folders(roots)).parts[0].remarks
+
+def told(run, *known):
+    asked = claim(endpoint(), known_runs=frozenset(known))
+    verdicts(asked, run)
+    return decide(asked, run_folders([run])).parts[0].remarks
 
 
 def test_folds_and_seeds_that_were_known_are_counted(tmp_path):
-    asked = claim(endpoint(), known_runs=("abc12",))
-    first = write_run(tmp_path / "first", folds=(0,), extra="pretrain.epochs=2")
-    later = write_run(tmp_path / "later", commit="def5678")
-    verdicts(asked, first, later)
-    remarks = told(asked, first, later)
-    assert "1 of 2 runs were known before" in remarks
-    assert "declared after this run was known" not in remarks
-    assert not told(asked, later), "nothing of it is known without the run that it repeats"
-    nothing_known = told(claim(endpoint()), first, later)
-    assert nothing_known == ("1 more run has this pair",)
+    run = write_run(tmp_path / "run")
+    assert told(run) == ()
+    assert told(run, FIRST) == ("1 of 2 runs were known before",)
+    assert told(run, FIRST, Run("demo", "cafe1", 1, 0)) == ("declared after this run was known",)
 
 
-def test_another_split_or_seed_repeats_nothing(tmp_path):
-    asked = claim(endpoint(), known_runs=("abc12",))
-    first = write_run(tmp_path / "first", folds=(0,), extra="pretrain.epochs=2")
-    for name, column, value in (("split", "split", "babe"), ("seed", "seed", 7)):
-        later = write_run(tmp_path / name, commit="def5678")
-        rows = pd.read_csv(later / "rows.csv").assign(**{column: value})
-        rows.to_csv(later / "rows.csv", index=False)
-        assert not [text for text in told(asked, first, later) if "known" in text]
+def test_another_experiment_split_fold_or_seed_was_not_known(tmp_path):
+    run = write_run(tmp_path / "run", folds=(0,))
+    others = [Run("other", "cafe0", 0, 0), Run("demo", "babe", 0, 0), Run("demo", "cafe0", 1, 0),
+              Run("demo", "cafe0", 0, 7)]  # fmt: skip
+    assert told(run, *others) == ()
+    assert told(run, FIRST) == ("declared after this run was known",)
 
 
-def test_a_known_run_whose_page_was_made_again_is_still_known(tmp_path):
-    asked = claim(endpoint(), known_runs=("abc12",))
-    first = write_run(tmp_path / "first")
-    facts = json.loads((first / "run.json").read_text())
-    (first / "run.json").write_text(json.dumps({**facts, "commit": "def5678"}))
-    assert "2 of 2 runs were known before" in told(asked, first)
+def test_a_known_run_computed_again_by_later_code_is_still_known(tmp_path):
+    again = write_run(tmp_path / "again", folds=(0,), commit="def5678")
+    assert told(again, FIRST) == ("declared after this run was known",)
 
 
-def test_the_committed_holdout_run_repeats_one_run_of_the_survey():
+def test_splits_are_told_by_the_first_digits_of_their_hash(tmp_path):
+    run = write_run(tmp_path / "run", folds=(0,))
+    rows = pd.read_csv(run / "rows.csv").assign(split="0123456789ab" + 52 * "c")
+    rows.to_csv(run / "rows.csv", index=False)
+    assert told(run, Run("demo", "0123456789ab", 0, 0)) == ("declared after this run was known",)
+
+
+def test_the_committed_holdout_repeats_one_known_run_and_the_survey_is_that_run():
     (asked,) = (c for c in declared() if c.number == 3)
-    folders = [f for f in committed() if f.path.name in ("food101_holdout", "food101_survey")]
-    parts = decide(asked, folders).parts
-    later = [part for part in parts if part.folder and part.folder.path.name == "food101_holdout"]
-    assert later and all("1 of 4 runs were known before" in part.remarks for part in later)
+    remarks = {part.folder.path.name: part.remarks for part in decide(asked, committed()).parts}
+    assert "1 of 4 runs were known before" in remarks["food101_holdout"]
+    assert "declared after this run was known" in remarks["food101_survey"]

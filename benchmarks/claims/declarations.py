@@ -13,6 +13,7 @@ from benchmarks.store import content_key
 DIRECTIONS = ("greater", "less", "equal")
 GROUPS = ("all", "seen", "unseen")
 CORRELATION = "rank_correlation"
+SPLIT_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +74,25 @@ class Command:
         return " ".join(["python benchmarks/run.py", *quoted])
 
 
+@dataclass(frozen=True)
+class Run:
+    """One fold and seed of an experiment on a split (the first SPLIT_DIGITS of its hash).
+
+    Code and settings do not matter: who has seen the result of one such run expects the next.
+    """
+
+    exp: str
+    split: str
+    fold: int
+    seed: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """A question; its first endpoint is primary, all of them are one family for Holm's correction.
 
     Runs of the commands' experiments decide, then of those in `also`. `lacks` says what has to be
-    written first; `known_runs` are commits of runs whose results were known when this was declared.
+    written first; of `known_runs` the results were known when this was declared.
     """
 
     name: str
@@ -89,7 +103,7 @@ class Claim:
     declaration: str
     also: tuple[str, ...] = ()
     lacks: str = ""
-    known_runs: tuple[str, ...] = ()
+    known_runs: frozenset[Run] = frozenset()
     notes: str = ""
 
     @property
@@ -116,8 +130,9 @@ def _claim(path: Path) -> Claim:
             Command(overrides=tuple(c["run"].split()), minutes=c["minutes"])
             for c in said["commands"]
         ]
-        lists = {key: tuple(said.get(key, ())) for key in ("also", "known_runs")}
-        parts = {**said, **lists, "endpoints": tuple(endpoints), "commands": tuple(commands)}
+        lists = {"also": tuple(said.get("also", ())), "endpoints": tuple(endpoints)}
+        known = frozenset(Run(**run) for run in said.get("known_runs", ()))
+        parts = {**said, **lists, "known_runs": known, "commands": tuple(commands)}
         # How long runs take, and which were known, is no part of what is claimed.
         fixed = {key: said.get(key) for key in ("question", "endpoints", "also")}
         key = content_key(**fixed, runs=[c["run"] for c in said["commands"]])

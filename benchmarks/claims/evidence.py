@@ -86,6 +86,16 @@ def measured(folder: RunFolder, endpoint: Endpoint, *, seed: int = 0) -> Differe
     return _difference("top1", found.iloc[0]) if len(found) else None
 
 
+def records(folder: RunFolder, endpoint: Endpoint) -> set[str]:
+    """Keys of the records on which the folder's evidence rests."""
+    if endpoint.measure == CORRELATION:
+        return {*folder.rows["key"], *folder.quality["key"]}
+    top1 = endpoint.measure == "top1"
+    rows = _cell(folder.rows, endpoint) if top1 else folder.quality
+    names = rows[["method", "classifier"][: len(endpoint.a)]].apply(tuple, axis=1)
+    return set(rows.loc[names.isin([endpoint.a, endpoint.b]), "key"])
+
+
 def by_picture(values: Mapping[str, np.ndarray], metric: str) -> Float[np.ndarray, " n"]:
     """Numbers, one a picture, whose mean is picture_metrics.pooled's value of the metric.
 

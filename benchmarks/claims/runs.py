@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.claims.declarations import SPLIT_DIGITS, Run
 from benchmarks.errors import DataError, IntegrityError
-from benchmarks.store import file_hash
 
 TEXT = ["method", "classifier", "task", "classes", "key", "endpoint", "metric", "commit", "split"]
 DEPTHS = ("", "*/", "*/*/")  # below a root; not deeper, where the cache has its records
@@ -53,14 +53,11 @@ class RunFolder:
         )  # fmt: skip
 
     @cached_property
-    def identity(self) -> str:
-        """Hash of rows.csv: a copy of a run is no other run."""
-        return file_hash(self.path / "rows.csv")
-
-    def runs(self, commits: tuple[str, ...] = ("",)) -> set[tuple[str, int, int]]:
-        """Split, fold and seed of what it ran, or of that part whose rows are of these commits."""
-        there = self.rows["commit"].str.startswith(commits, na=False)
-        return set(zip(*(self.rows.loc[there, k] for k in ("split", "fold", "seed")), strict=True))
+    def runs(self) -> set[Run]:
+        """What it ran."""
+        splits = self.rows["split"].str[:SPLIT_DIGITS]
+        at = zip(splits, self.rows["fold"], self.rows["seed"], strict=True)
+        return {Run(self.name, split, int(fold), int(seed)) for split, fold, seed in at}
 
     def images_seen(self, method: str) -> int:
         """How many images a run's pretraining of the method saw at most; 0 where none did."""

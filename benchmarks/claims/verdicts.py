@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.claims.declarations import Claim, Endpoint
-from benchmarks.claims.evidence import Difference, evidence
+from benchmarks.claims.evidence import Difference, evidence, records
 from benchmarks.claims.runs import RunFolder
 from benchmarks.significance import holm
 
@@ -53,7 +53,6 @@ class Decision:
 
 
 Answer = tuple[Difference, RunFolder]
-Runs = set[tuple[str, int, int]]  # split, fold and seed
 
 
 def decide(claim: Claim, folders: Sequence[RunFolder]) -> Decision:
@@ -63,10 +62,9 @@ def decide(claim: Claim, folders: Sequence[RunFolder]) -> Decision:
     experiment that is declared first, then more runs (folds, seeds, draws); the others are counted.
     """
     answers = [_answers(claim, endpoint, folders) for endpoint in claim.endpoints]
-    known = _known(claim, folders)
     p_values = [ranked[0][0].p if ranked and ranked[0][0].tested else 1.0 for ranked in answers]
     parts = [
-        _part(claim, endpoint, ranked, float(p), known)
+        _part(claim, endpoint, ranked, float(p))
         for endpoint, ranked, p in zip(claim.endpoints, answers, holm(p_values), strict=True)
     ]
     return Decision(claim, tuple(parts))
@@ -123,43 +121,34 @@ def _answers(claim: Claim, endpoint: Endpoint, folders: Sequence[RunFolder]) -> 
             str(folder.path),
         )
 
-    distinct: dict[str, Answer] = {}
+    distinct: list[Answer] = []
+    counted: set[str] = set()
     for answer in sorted(answers, key=rank):
-        distinct.setdefault(answer[1].identity, answer)
-    return list(distinct.values())
+        keys = records(answer[1], endpoint)
+        if not keys <= counted:  # else the same records again: a copy, or part of a larger run
+            distinct.append(answer)
+        counted |= keys
+    return distinct
 
 
-def _known(claim: Claim, folders: Sequence[RunFolder]) -> Runs:
-    """Split, fold and seed of all that was known when the claim was declared, by rows' commits."""
-    if not claim.known_runs:
-        return set()
-    return set().union(*(folder.runs(claim.known_runs) for folder in folders))
-
-
-def _part(
-    claim: Claim, endpoint: Endpoint, ranked: Sequence[Answer], p_holm: float, known: Runs
-) -> Part:
+def _part(claim: Claim, endpoint: Endpoint, ranked: Sequence[Answer], p_holm: float) -> Part:
     if not ranked:
         return Part(endpoint, NOT_RUN)
     found, folder = ranked[0]
-    remarks = _remarks(claim, endpoint, ranked, known)
+    remarks = _remarks(claim, endpoint, ranked)
     return Part(endpoint, verdict_on(endpoint, found, p_holm), found, p_holm, folder, remarks)
 
 
-def _remarks(
-    claim: Claim, endpoint: Endpoint, ranked: Sequence[Answer], known: Runs
-) -> tuple[str, ...]:
+def _remarks(claim: Claim, endpoint: Endpoint, ranked: Sequence[Answer]) -> tuple[str, ...]:
     """What a reader of the verdict must know."""
     (found, folder), others = ranked[0], len(ranked) - 1
     differs = departures(claim, folder)
-    whole = str(folder.facts.get("commit", "?")).startswith(claim.known_runs)
-    runs = folder.runs() if known else set()
-    repeated = len(runs & known)
+    repeated, runs = len(folder.runs & claim.known_runs), len(folder.runs)
     small = -endpoint.smallest < found.low and found.high < endpoint.smallest
     told = {
         f"the run departs from the declared command: {', '.join(differs)}": differs,
-        "declared after this run was known": whole,
-        f"{repeated} of {len(runs)} runs were known before": repeated and not whole,
+        "declared after this run was known": repeated == runs,
+        f"{repeated} of {runs} runs were known before": 0 < repeated < runs,
         "two values alone, no test: the folder has no single images of this pair": not found.tested,
         "any difference is below the smallest of interest": small and endpoint.direction != "equal",
         f"{others} more run{'s have' if others > 1 else ' has'} this pair": others,
