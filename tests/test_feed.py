@@ -90,7 +90,7 @@ def batches(n=24):
 def test_time_goes_to_the_part_that_took_it(monkeypatch):
     """A second on a clock of its own for each batch, ten for an order, a hundred for colours."""
     clock = [0.0]
-    monkeypatch.setattr(feed, "_now", lambda device: clock[0])
+    monkeypatch.setattr(feed, "now", lambda device: clock[0])
 
     class Slow(Batches):
         def at(self, step, layout=torch.contiguous_format):

@@ -1,7 +1,6 @@
 """What feeds a training step: getting its batch, and making of it what is shown and learned."""
 
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from benchmarks.errors import ConfigError
 from benchmarks.learner import Learner
 from benchmarks.precision import Arithmetic
 from benchmarks.pretrain import Recipe
+from benchmarks.timing.clock import now
 from benchmarks.timing.spread import Spread, ratios, spread
 from benchmarks.timing.wording import grid_of, readable
 from models.color import network_input, rgb_to_lab, split_lab
@@ -60,18 +60,18 @@ def feed_seconds(
     pretext.to(batches.device)
     fabric = Fabric(accelerator=batches.device, devices=1, precision=way.precision)  # type: ignore[arg-type]
     learner = Learner(model, recipe.solver(model), fabric, name="model", clip=recipe.clip)
-    begun = _now(batches.device)
+    begun = now(batches.device)
     images = batches.at(0, way.layout)[0]
-    first = _now(batches.device) - begun  # with the order of the pass
+    first = now(batches.device) - begun  # with the order of the pass
     with torch.no_grad():
         raw = learner.network(network_input(images, pretext.inputs))
     got, made = [], []
     for step in range(1 + steps):
-        begun = _now(batches.device)
+        begun = now(batches.device)
         batch = batches.at(step, way.layout)
-        fetched = _now(batches.device)
+        fetched = now(batches.device)
         made_of(pretext, batch[0], raw)
-        made.append(_now(batches.device) - fetched)
+        made.append(now(batches.device) - fetched)
         got.append(fetched - begun)
         losses = partial(pretext.losses, learner.network, *batch)
         learner.update(losses, lr=recipe.lr, seed=batches.seed, step=step)
@@ -141,10 +141,3 @@ def _share(of: Spread) -> str:
     if of.least == of.most:
         return f"{of.median:.1%}"
     return f"{of.median:.1%} ({of.least:.1%} to {of.most:.1%})"
-
-
-def _now(device: str) -> float:
-    """Seconds of a clock, the device having finished."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()

@@ -4,7 +4,6 @@ import datetime
 import os
 import platform
 import re
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -14,6 +13,7 @@ from torch.backends import mkldnn
 from torch.nn import functional
 
 from benchmarks.provenance import commit, device_name
+from benchmarks.timing.clock import now, seconds_of
 
 LIBRARIES = ("torch", "numpy", "pillow", "scikit-learn", "scikit-image")
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices
@@ -108,11 +108,7 @@ def _prepares(dtype: torch.dtype) -> bool:
 def _fastest(work: Work, device: str) -> float:
     """Seconds of the fastest of several calls, after one that is not timed."""
     seconds: list[float] = []
-    begun = time.perf_counter()
-    while len(seconds) < 2 or (len(seconds) <= REPEATS and time.perf_counter() - begun < PATIENCE):
-        called = time.perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - called)
+    begun = now(device)
+    while len(seconds) < 2 or (len(seconds) <= REPEATS and now(device) - begun < PATIENCE):
+        seconds.append(seconds_of(work, device))
     return min(seconds[1:])

@@ -1,7 +1,6 @@
 """One turn of a pipeline: every unit of work, measured on a small part of it."""
 
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from benchmarks.timing.cells import Cell, labelled_of
+from benchmarks.timing.clock import seconds_of
 from benchmarks.timing.counts import Unit
 from benchmarks.timing.fair import Fair
 from benchmarks.timing.heads import Heads, heads_of
@@ -98,25 +98,25 @@ class Bench:
             folder = self.material.root / name
             files = sorted(folder.rglob("*.jpg"))
             read = folder if isinstance(pipeline, Suite) else files
-            seconds = _timed(partial(pipeline.decode, read, self.side))
+            seconds = self._seconds(partial(pipeline.decode, read, self.side))
             found["decode", unit] = seconds / len(files)
         if isinstance(pipeline, Suite):
             table, size = self.material.root / "images", self.material.cfg.data.size
-            seconds = _timed(lambda: pipeline.decode(table, size))
+            seconds = self._seconds(lambda: pipeline.decode(table, size))
             found["decode", "table"] = seconds / len(self.material.files)
         return found
 
     def _colors(self, pipeline: Any) -> dict[Unit, float]:
         pictures = self.pictures[: self.sample.colors]
         pipeline.colors(pictures)  # a run converts for minutes: its first milliseconds do not count
-        passes = [_each(pipeline.colors, pictures) for _ in range(PASSES)]
+        passes = [self._each(pipeline.colors, pictures) for _ in range(PASSES)]
         return {("colour", "Lab"): statistics.median(passes)}
 
     def _bins(self, pipeline: Any) -> dict[Unit, float]:
         if isinstance(pipeline, Suite):
             ab = torch.from_numpy(self.ab.transpose(0, 3, 1, 2).copy())
-            return {("soft", "313 bins"): _timed(lambda: pipeline.soft(ab)) / len(ab)}
-        return {("soft", "313 bins"): _each(pipeline.soft, self.ab)}
+            return {("soft", "313 bins"): self._seconds(lambda: pipeline.soft(ab)) / len(ab)}
+        return {("soft", "313 bins"): self._each(pipeline.soft, self.ab)}
 
     def _step(self, pipeline: Any, name: str) -> dict[Unit, float]:
         warm, steps = self.sample.warm, self.sample.steps
@@ -140,9 +140,8 @@ class Bench:
         else:
             model, taps = self._model(reader, pipeline), self.encoders[reader].taps
         ids = self.material.contest.test[: self.sample.images]
-        return {
-            ("pass", reader): _timed(lambda: pipeline.encode(reader, model, ids, taps)) / len(ids)
-        }
+        encode = partial(pipeline.encode, reader, model, ids, taps)
+        return {("pass", reader): self._seconds(encode) / len(ids)}
 
     def _heads(self, pipeline: Any, reader: str, budget: int) -> dict[Unit, float]:
         unit = f"{reader}@{budget}"
@@ -173,7 +172,7 @@ class Bench:
         )
         start, step = clock.split(warm)
         shown = material.contest.test[: self.sample.images]
-        image = _timed(lambda: pipeline.predict(name, network, shown)) / len(shown)
+        image = self._seconds(lambda: pipeline.predict(name, network, shown)) / len(shown)
         return {
             ("label start", name): start, ("label step", name): step, ("predict", name): image,
         }  # fmt: skip
@@ -181,16 +180,9 @@ class Bench:
     def _model(self, reader: str, pipeline: Any) -> Any:
         return self.encoders[reader].encoder().model.to(pipeline.device)
 
+    def _seconds(self, work: Callable[[], Any]) -> float:
+        return seconds_of(work, self.material.device)
 
-def _timed(work: Callable[[], Any]) -> float:
-    """Seconds of `work`, the device having finished."""
-    begun = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
-
-
-def _each(work: Callable[..., Any], items: Any, *more: Any) -> float:
-    """Seconds an item of `work(items, ...)`."""
-    return _timed(lambda: work(items, *more)) / len(items)
+    def _each(self, work: Callable[[Any], Any], items: Any) -> float:
+        """Seconds an item of `work(items)`."""
+        return self._seconds(lambda: work(items)) / len(items)
