@@ -1,8 +1,10 @@
 """The hierarchical paired bootstrap: a difference of top-1 and its 95 % interval.
 
-What varies, from the outside in: runs (fold x seed x draw), test classes, test images. The interval
+What varies, from the outside in: runs (fold x seed), test classes, test images. The interval
 resamples all three. With a single run the outer level is absent: the interval covers classes and
-images only, and says nothing about another seed, fold or draw of labels.
+images only, and says nothing about another seed, fold or draw of labels. Draws of one run share its
+encoder: they are averaged. Runs that share a seed or a fold are no more than their seeds or folds,
+where those vary more than runs do.
 
 Two ordinary mistakes are avoided. Runs share test classes and images, so these are redrawn once for
 all runs: more seeds do not make the classes less of a sample. And a class mean carries the noise of
@@ -17,33 +19,39 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
-from benchmarks.levels import Contrast, Levels, levels, union
+from benchmarks.levels import Contrast, Levels, average, levels, union
 
 
 @dataclass(frozen=True)
 class Paired:
     """Two rows in one run on the same test images: `a` and `b` say which images each got right.
 
-    Or they are any measure of each image; then effects are in its unit.
+    Or they are any measure of each image; then effects are in its unit. `at` is fold and seed.
     """
 
     ids: Int[np.ndarray, " n"]
     labels: Int[np.ndarray, " n"]
     a: Bool[np.ndarray, " n"] | Float[np.ndarray, " n"]
     b: Bool[np.ndarray, " n"] | Float[np.ndarray, " n"]
+    at: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Estimate:
     """An effect (fraction, a minus b), its 95 % interval and standard error.
 
-    `by_class` sums to `effect`; `run_widening` >= 1 is how much the run level widens the interval.
+    `by_class` sums to `effect`. `runs` counts folds x seeds, `run_se` is what they add to the
+    standard error, and `run_widening` >= 1 how much their small number widens the interval beyond.
+    `n_images` counts the test images of all runs, each once.
     """
 
     effect: float
     low: float
     high: float
     se: float
+    runs: int
+    n_images: int
+    run_se: float
     run_widening: float
     by_class: Float[np.ndarray, " c"]
 
@@ -60,7 +68,11 @@ def hierarchical_bootstrap(
     """
     differences = [
         Contrast(
-            run.ids, run.labels, run.a.astype(float) - run.b, np.full(len(run.a), 1 / len(run.a))
+            run.ids,
+            run.labels,
+            run.a.astype(float) - run.b,
+            np.full(len(run.a), 1 / len(run.a)),
+            run.at,
         )
         for run in runs
     ]
@@ -73,6 +85,7 @@ def contrast_bootstrap(runs: Sequence[Contrast], *, seed: int, n_resamples: int 
     As above; the two groups' classes are resampled apart, and a class that is in one group in
     some runs and in the other in others is compared with itself.
     """
+    runs = _one_each(runs)
     columns, labels = union(runs)
     shares = [run.weight * run.value for run in runs]
     parts, rng = levels(runs, columns, labels), np.random.default_rng(seed)
@@ -86,7 +99,9 @@ def contrast_bootstrap(runs: Sequence[Contrast], *, seed: int, n_resamples: int 
     by_class = np.bincount(labels[np.concatenate(columns)], np.concatenate(shares)) / len(runs)
     return Estimate(
         effect=effect, low=float(low), high=float(high), se=float(deviations.std()),
-        run_widening=_run_widening(parts), by_class=by_class,
+        runs=len(runs), n_images=len(labels), run_se=float(np.sqrt(parts.variances[0])),
+        run_widening=max(1.0, width / _t_over_z(parts, np.array([0.0, 1.0, 1.0]))),
+        by_class=by_class,
     )  # fmt: skip
 
 
@@ -100,6 +115,14 @@ def interval(
     """Return the top-1 of one run with its 95 % interval over classes and images."""
     run = Paired(np.arange(len(labels)), labels, correct, np.zeros(len(labels), bool))
     return hierarchical_bootstrap([run], seed=seed, n_resamples=n_resamples)
+
+
+def _one_each(runs: Sequence[Contrast]) -> list[Contrast]:
+    """One contrast for each fold and seed; what says neither is a run of its own."""
+    of_run: dict[object, list[Contrast]] = {}
+    for i, run in enumerate(runs):
+        of_run.setdefault(run.at or i, []).append(run)
+    return [average(parts) for parts in of_run.values()]
 
 
 def _redraw(parts: np.ndarray, variance: float, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -128,12 +151,3 @@ def _t_over_z(parts: Levels, counted: np.ndarray) -> float:
         return 1.0
     effective = total**2 / float(((parts.estimated * counted) ** 2 / parts.freedom).sum())
     return float(stats.t.ppf(0.975, max(1.0, effective)) / stats.norm.ppf(0.975))
-
-
-def _run_widening(parts: Levels) -> float:
-    below = np.array([0.0, 1.0, 1.0])
-    rest = float((parts.variances * below).sum())
-    if rest == 0:
-        return 1.0
-    ratio = _t_over_z(parts, np.ones(3)) / _t_over_z(parts, below)
-    return max(1.0, float(ratio * np.sqrt(parts.variances.sum() / rest)))

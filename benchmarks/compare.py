@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 NOTE = (
     "Differences of top-1 in points, A minus B. Interval: bootstrap over runs, classes and images; "
     "p: sign flips of whole classes, by Holm's method over the rows of this table. Detectable: the "
-    "difference found with 80 % power. With one run, nothing is known of other seeds."
+    "difference that the interval finds with 80 % power, uncorrected. Images are counted over all "
+    "runs, each once. With one run, nothing is known of other seeds."
 )
 
 

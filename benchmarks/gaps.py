@@ -14,13 +14,14 @@ import pandas as pd
 from benchmarks.bootstrap import contrast_bootstrap
 from benchmarks.contest import WAY_MATCHED
 from benchmarks.controls import EXPOSED
-from benchmarks.levels import Contrast
+from benchmarks.levels import Contrast, average
 from benchmarks.significance import Read, Unseen
 
 ROW = ["method", "classifier"]
 RUN = ["fold", "seed", "draw"]
 ESTIMATE = ["seen", "unseen", "effect", "low", "high", "runs"]
 Record = Mapping[str, np.ndarray]
+At = tuple[int, int]  # fold and seed
 
 
 def way_matched_gaps(rows: pd.DataFrame, read: Read, *, seed: int) -> pd.DataFrame:
@@ -33,11 +34,11 @@ def way_matched_gaps(rows: pd.DataFrame, read: Read, *, seed: int) -> pd.DataFra
     top1 = rows[rows["metric"] == "top1"]
     for names, part in top1[top1["task"].isin([WAY_MATCHED, "unseen"])].groupby(ROW, sort=False):
         contrasts, ways, draws = [], set(), 0
-        for _, run in part.groupby(["fold", "seed"]):
+        for (fold, seed_), run in part.groupby(["fold", "seed"]):
             seen, unseen = (run[run["task"] == task] for task in (WAY_MATCHED, "unseen"))
             if len(seen) and len(unseen):
-                sides = [[read(key) for key in side["key"]] for side in (seen, unseen)]
-                contrasts.append(_between(*sides))
+                first, second = ([read(key) for key in side["key"]] for side in (seen, unseen))
+                contrasts.append(_between(first, second, (fold, seed_)))
                 ways |= set(run["ways"])
                 draws = max(draws, len(seen))
         if contrasts:
@@ -61,13 +62,13 @@ def exposure_gaps(rows: pd.DataFrame, read: Read, unseen: Unseen, *, seed: int) 
     for names, part in both.groupby(ROW, sort=False):
         own, exposed = (
             [
-                _groups(read(key), unseen[int(fold)])
-                for key, fold in zip(part[column], part["fold"], strict=True)
+                _groups(read(key), unseen[int(fold)], (fold, seed_))
+                for key, fold, seed_ in zip(part[column], part["fold"], part["seed"], strict=True)
             ]
             for column in ("key", "key_exposed")
         )
         difference = [
-            Contrast(a.ids, a.labels, a.value - b.value, a.weight)
+            Contrast(a.ids, a.labels, a.value - b.value, a.weight, a.at)
             for a, b in zip(own, exposed, strict=True)
         ]
         line: dict[str, Any] = dict(zip(ROW, names, strict=True))
@@ -90,11 +91,12 @@ def within_class_gaps(
     summary, parts = [], []
     for names, part in _whole(rows).groupby(ROW, sort=False):
         runs = [(read(row["key"]), unseen[int(row["fold"])]) for _, row in part.iterrows()]
+        at = list(zip(part["fold"], part["seed"], strict=True))
         by_class = _by_class(runs)
         if not len(by_class):
             continue
         named = dict(zip(ROW, names, strict=True))
-        made = _estimate(list(_paired(runs, by_class)), seed=seed)
+        made = _estimate(list(_paired(runs, at, by_class)), seed=seed)
         summary.append(named | {"n_classes": len(by_class)} | made)
         parts.append(by_class.assign(**{name: str(value) for name, value in named.items()}))
     columns = [*ROW, "label", "seen", "unseen"]
@@ -116,7 +118,7 @@ def _estimate(contrasts: Sequence[Contrast], *, seed: int) -> dict[str, Any]:
     )
     return {
         "seen": seen, "unseen": unseen, "effect": found.effect,
-        "low": found.low, "high": found.high, "runs": len(contrasts),
+        "low": found.low, "high": found.high, "runs": found.runs,
     }  # fmt: skip
 
 
@@ -124,30 +126,25 @@ def _right(record: Record) -> np.ndarray:
     return (record["label"] == record["predicted"]).astype(float)
 
 
-def _groups(record: Record, unseen: Sequence[int]) -> Contrast:
+def _groups(record: Record, unseen: Sequence[int], at: At) -> Contrast:
     """Seen minus unseen classes within one record; its images sorted by id."""
     order = np.argsort(record["ids"])
     hidden = np.isin(record["label"], list(unseen))[order]
     weight = np.where(hidden, -1 / max(1, hidden.sum()), 1 / max(1, (~hidden).sum()))
-    return Contrast(record["ids"][order], record["label"][order], _right(record)[order], weight)
+    ids, label, right = record["ids"][order], record["label"][order], _right(record)[order]
+    return Contrast(ids, label, right, weight, at)
 
 
-def _between(seen: Sequence[Record], unseen: Sequence[Record]) -> Contrast:
+def _between(seen: Sequence[Record], unseen: Sequence[Record], at: At) -> Contrast:
     """Records of seen tasks minus records of unseen ones, each side averaged over its records."""
-    weights = [
-        np.full(len(record["ids"]), sign / len(side) / len(record["ids"]))
-        for side, sign in ((seen, 1), (unseen, -1))
-        for record in side
-    ]
-    records = [*seen, *unseen]
-    every, right, weight = (
-        np.concatenate(arrays)
-        for arrays in ([r["ids"] for r in records], [_right(r) for r in records], weights)
-    )
-    ids, first, at = np.unique(every, return_index=True, return_inverse=True)
-    total = np.bincount(at, weight)
-    labels = np.concatenate([r["label"] for r in records])[first]
-    return Contrast(ids, labels, np.bincount(at, weight * right) / total, total)
+    n_records = len(seen) + len(unseen)
+    parts = []
+    for side, sign in ((seen, 1), (unseen, -1)):
+        for record in side:
+            n = len(record["ids"])
+            weight = np.full(n, sign * n_records / len(side) / n)
+            parts.append(Contrast(record["ids"], record["label"], _right(record), weight, at))
+    return average(parts)
 
 
 def _by_class(runs: Sequence[tuple[Record, Sequence[int]]]) -> pd.DataFrame:
@@ -174,14 +171,14 @@ def _class_scores(record: Record, unseen: Sequence[int]) -> pd.DataFrame:
 
 
 def _paired(
-    runs: Sequence[tuple[Record, Sequence[int]]], by_class: pd.DataFrame
+    runs: Sequence[tuple[Record, Sequence[int]]], at: Sequence[At], by_class: pd.DataFrame
 ) -> Iterator[Contrast]:
     """The runs weighed so that their mean is the mean over classes of seen minus unseen top-1."""
     classes = by_class.set_index("label")
-    for record, unseen in runs:
+    for (record, unseen), place in zip(runs, at, strict=True):
         kept = np.isin(record["label"], by_class["label"])
         label = record["label"][kept]
         hidden, of = np.isin(label, list(unseen)), classes.loc[label]
         times = np.where(hidden, -of["n_unseen"], of["n_seen"])
         weight = len(runs) / len(classes) / of["n_test"].to_numpy() / times
-        yield Contrast(record["ids"][kept], label, _right(record)[kept], weight)
+        yield Contrast(record["ids"][kept], label, _right(record)[kept], weight, place)

@@ -15,13 +15,15 @@ from jaxtyping import Float, Int
 class Contrast:
     """A weighted sum over one run's test images: of `value` (fraction), by signed `weight`.
 
-    Images of positive weight are one group of classes, those of negative weight another.
+    Images of positive weight are one group of classes, those of negative weight another. `at` is
+    the run's fold and seed; without it, a run shares neither with another.
     """
 
     ids: Int[np.ndarray, " n"]
     labels: Int[np.ndarray, " n"]
     value: Float[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
+    at: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ def levels(runs: Sequence[Contrast], columns: list[np.ndarray], labels: np.ndarr
     image_variance = float((images**2).sum())
     both = float((unbias * classes**2).sum())
     class_variance = max(0.0, both - image_variance)
-    explained = _explained(unbias * centred @ centred.T)
-    observed = float(means.var(ddof=1)) / n_runs if n_runs > 1 else 0.0
-    run_variance = max(0.0, observed - explained)
+    run_variance, run_freedom = max(
+        _between(units, means, centred, unbias) for units in _units(runs)
+    )
     # The class variance was measured together with that of images, with the classes' freedom.
     both = class_variance + image_variance
     seen = [both, 0.0] if class_variance > 0 else [0.0, both]
@@ -69,7 +71,7 @@ def levels(runs: Sequence[Contrast], columns: list[np.ndarray], labels: np.ndarr
         [images[labels == c] for c in range(n_classes)],
         np.array([run_variance, class_variance, image_variance]),
         np.array([run_variance, *seen]),
-        np.maximum(1.0, [n_runs - 1, freedom, len(labels) - n_classes]),
+        np.maximum(1.0, [run_freedom, freedom, len(labels) - n_classes]),
     )
 
 
@@ -118,12 +120,52 @@ def _freedom(
     return float(part.sum() ** 2 / terms.sum())
 
 
-def _explained(between_runs: np.ndarray) -> float:
-    """The variance of the mean over runs that their classes and images explain already."""
-    n_runs = len(between_runs)
-    if n_runs == 1:
-        return 0.0
-    return float(np.trace(between_runs) - between_runs.sum() / n_runs) / (n_runs - 1) / n_runs
+def _units(runs: Sequence[Contrast]) -> list[Float[np.ndarray, "u r"]]:
+    """What may vary as a whole: each run, each fold, each seed; the shares of its runs.
+
+    Runs of one seed share labels and initial weights, runs of one fold what was pretrained on, and
+    what they share does not average out over them.
+    """
+    found = [np.eye(len(runs))]
+    at = [run.at for run in runs if run.at]
+    if len(at) == len(runs):
+        for own in zip(*at, strict=True):
+            inside = np.unique(own)[:, None] == np.array(own)
+            found.append(inside / inside.sum(1, keepdims=True))
+    return found
+
+
+def _between(
+    units: Float[np.ndarray, "u r"],
+    means: Float[np.ndarray, " r"],
+    centred: Float[np.ndarray, "r c"],
+    unbias: Float[np.ndarray, " c"],
+) -> tuple[float, int]:
+    """The variance that units add to the mean by themselves, and its degrees of freedom.
+
+    That is what is left when the variance which their classes and images explain is subtracted.
+    """
+    n_units = len(units)
+    if n_units == 1:
+        return 0.0, 0
+    of_units = units @ centred
+    products = unbias * of_units @ of_units.T
+    explained = float(np.trace(products) - products.sum() / n_units) / (n_units - 1) / n_units
+    return max(0.0, float((units @ means).var(ddof=1)) / n_units - explained), n_units - 1
+
+
+def average(parts: Sequence[Contrast]) -> Contrast:
+    """The mean of contrasts of one run, as one contrast of the images of all."""
+    if len(parts) == 1:
+        return parts[0]
+    every, labels, value, weight = (
+        np.concatenate(arrays)
+        for arrays in zip(*((p.ids, p.labels, p.value, p.weight) for p in parts), strict=True)
+    )
+    ids, first, at = np.unique(every, return_index=True, return_inverse=True)
+    total = np.bincount(at, weight)
+    mean = np.bincount(at, weight * value) / total
+    return Contrast(ids, labels[first], mean, total / len(parts), parts[0].at)
 
 
 def union(runs: Sequence[Contrast]) -> tuple[list[np.ndarray], np.ndarray]:

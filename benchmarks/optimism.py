@@ -142,7 +142,7 @@ def _paired(
         checked_record(row, row["key"], row["value"], of.predictions, of.unseen)
         for of, row in ((on_test, one), (run, other))
     )
-    return paired(a, b, keys=(one["key"], other["key"]))
+    return paired(a, b, keys=(one["key"], other["key"]), at=(one["fold"], one["seed"]))
 
 
 def _check(on_test: "RunFiles", run: "RunFiles") -> None:

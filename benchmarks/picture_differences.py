@@ -99,4 +99,4 @@ def _paired(run: pd.Series, read: Read, unseen: Unseen) -> Paired:
             f"records {run['key_a']} and {run['key_b']} are not of the same pictures",
             "compare rows of one experiment and one split only",
         )
-    return Paired(ids, labels, a, b)
+    return Paired(ids, labels, a, b, (run["fold"], run["seed"]))

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
+from scipy.special import ndtr
 
-from benchmarks.bootstrap import Paired, hierarchical_bootstrap, interval
+from benchmarks.bootstrap import Estimate, Paired, hierarchical_bootstrap, interval
 from benchmarks.errors import DataError, IntegrityError
 
 RUN = ["fold", "seed", "draw"]
@@ -23,7 +24,8 @@ COLUMNS = [
     *("smallest_detectable", "n_classes"),
 ]
 # Standard errors beyond the interval that 80 % power needs: 0.84 if they were known. Estimated
-# ones, and flips, need more; with 1.1 simulated power is 80 % or more (tests/test_calibration.py).
+# ones, and flips, need more; with 1.1 simulated power is 80 % or more where runs differ by little,
+# and of the interval about 70 % where they differ by much (tests/test_calibration.py).
 POWER = 1.1
 Read = Callable[[str], Mapping[str, np.ndarray]]
 Unseen = Mapping[int, Sequence[int]]
@@ -66,16 +68,19 @@ def compare(
 def paired_difference(
     runs: Sequence[Paired], *, seed: int, n_resamples: int = 4000
 ) -> dict[str, Any]:
-    """Return effect (a minus b), 95 % interval, p, smallest detectable effect and counts."""
+    """Return effect (a minus b), 95 % interval, p, smallest detectable effect and counts.
+
+    `runs` counts folds x seeds, `n_test` and `n_classes` the images and classes of all runs.
+    """
     found = hierarchical_bootstrap(runs, seed=seed, n_resamples=n_resamples)
     return {
-        "runs": len(runs),
-        "n_test": max(len(run.ids) for run in runs),
+        "runs": found.runs,
+        "n_test": found.n_images,
         "n_classes": len(found.by_class),
         "effect": found.effect,
         "low": found.low,
         "high": found.high,
-        "p": sign_flip_p(found.by_class, seed=seed, run_widening=found.run_widening),
+        "p": sign_flip_p(found, seed=seed),
         # 3.1 standard errors where runs and classes are many; more where the interval is wider.
         "smallest_detectable": (found.high - found.low) / 2 + POWER * found.se,
     }
@@ -95,22 +100,31 @@ def half_widths(
     return found
 
 
-def sign_flip_p(
-    by_class: Float[np.ndarray, " c"], *, seed: int, run_widening: float = 1.0, n_flips: int = 9999
-) -> float:
+def sign_flip_p(found: Estimate, *, seed: int, n_flips: int = 9999) -> float:
     """Return the two-sided p of "no difference" under flips of each class's share of the effect.
 
-    Runs share their classes, so a class flips in all runs at once; what the runs add to the noise
-    shrinks the statistic instead. Exact up to 13 classes, where p >= 2 ** (1 - c); otherwise Monte
-    Carlo, counting the data as one flip.
+    Runs share their classes, so a class flips in all runs at once. What the runs add to the noise
+    is added to every flip, as a normal number of that spread, and the effect counts for as much
+    less as Student's t is wider for so few. Exact up to 13 classes, where p >= 2 ** (1 - c) if runs
+    add nothing; otherwise Monte Carlo, counting the data as one flip.
     """
-    n_classes = len(by_class)
-    observed = abs(by_class.sum()) / run_widening
+    n_classes = len(found.by_class)
+    observed = abs(found.by_class.sum()) / found.run_widening
     if n_classes <= 13:
         signs = 1.0 - 2.0 * (np.arange(2**n_classes)[:, None] >> np.arange(n_classes) & 1)
-        return float(np.mean(np.abs(signs @ by_class) >= observed - 1e-12))
+        return float(np.mean(_beyond(signs @ found.by_class, observed, found.run_se)))
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, n_classes))
-    return float((1 + np.sum(np.abs(signs @ by_class) >= observed - 1e-12)) / (n_flips + 1))
+    beyond = _beyond(signs @ found.by_class, observed, found.run_se)
+    return float((1 + beyond.sum()) / (n_flips + 1))
+
+
+def _beyond(
+    flipped: Float[np.ndarray, " f"], observed: float, run_se: float
+) -> Float[np.ndarray, " f"]:
+    """The chance of each flip, with normal noise of `run_se`, to be at least as far from zero."""
+    if run_se == 0:
+        return (np.abs(flipped) >= observed - 1e-12).astype(float)
+    return ndtr((flipped - observed) / run_se) + ndtr((-flipped - observed) / run_se)
 
 
 def holm(p_values: Iterable[float], *, n_tests: int = 0) -> Float[np.ndarray, " t"]:
@@ -176,13 +190,17 @@ def _group(
 def _paired(run: pd.Series, read: Read, unseen: Unseen) -> Paired:
     a = checked_record(run, run["key_a"], run["value_a"], read, unseen)
     b = checked_record(run, run["key_b"], run["value_b"], read, unseen)
-    return paired(a, b, keys=(run["key_a"], run["key_b"]))
+    return paired(a, b, keys=(run["key_a"], run["key_b"]), at=(run["fold"], run["seed"]))
 
 
 def paired(
-    a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], *, keys: tuple[str, str]
+    a: Mapping[str, np.ndarray],
+    b: Mapping[str, np.ndarray],
+    *,
+    keys: tuple[str, str],
+    at: tuple[int, int],
 ) -> Paired:
-    """Return two checked records image by image; IntegrityError if they are of other images."""
+    """Return two checked records of a fold and seed; IntegrityError if they are of other images."""
     order_a, order_b = np.argsort(a["ids"]), np.argsort(b["ids"])
     same = np.array_equal(a["ids"][order_a], b["ids"][order_b])
     if not same or not np.array_equal(a["label"][order_a], b["label"][order_b]):
@@ -191,7 +209,7 @@ def paired(
             "compare rows of one experiment and one split only",
         )
     return Paired(
-        a["ids"][order_a], a["label"][order_a], a["correct"][order_a], b["correct"][order_b]
+        a["ids"][order_a], a["label"][order_a], a["correct"][order_a], b["correct"][order_b], at
     )
 
 

@@ -131,7 +131,7 @@ def runs_of(right, classes):
 def decided(right, classes, seed):
     """Whether the sign flips find a difference, whether the interval does; what is detectable."""
     found = hierarchical_bootstrap(runs_of(right, classes), seed=seed, n_resamples=200)
-    p = sign_flip_p(found.by_class, seed=seed, run_widening=found.run_widening, n_flips=199)
+    p = sign_flip_p(found, seed=seed, n_flips=199)
     detectable = (found.high - found.low) / 2 + POWER * found.se
     return p <= 0.05, not found.low <= 0 <= found.high, detectable
 

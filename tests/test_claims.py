@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.claims import __main__ as command
-from benchmarks.claims.declarations import Claim, Command, Endpoint, Run, declared
+from benchmarks.claims.declarations import Claim, Command, Endpoint, declared
 from benchmarks.claims.evidence import Difference, by_picture, evidence, write_measured
 from benchmarks.claims.page import amount, claims_page
 from benchmarks.claims.runs import run_folders
@@ -223,15 +223,6 @@ def test_controls_beside_a_pair_are_no_departure(tmp_path):
     write_run(tmp_path / "a", extra="exposure=[net]")
     (folder,) = run_folders([tmp_path])
     assert not departures(claim(endpoint()), folder)
-
-
-def test_a_run_that_was_known_is_told(run):
-    both = frozenset(Run("demo", f"cafe{fold}", fold, 0) for fold in (0, 1))
-    asked = claim(endpoint(), known_runs=both)
-    verdicts(asked, run)
-    page = claims_page([decide(asked, run_folders([run]))], run.parent)
-    assert "declared after this run was known" in page
-    assert "[demo](demo), preset cpu" in page and r"Is it \| so?" in page and "`1a2b`" in page
 
 
 def test_amounts_show_what_is_of_interest():

@@ -60,14 +60,14 @@ def test_spread_over_folds_is_their_sd(folds):
     values = primary_rows(folds).query("method == 'small_resnet'")["value"] * 100
     shown = next(row for row in table.rows if row[0] == "small_resnet")
     assert shown[2:] == ("-", f"{values.std():.1f}")
-    assert "Friedman over 2 runs on this test set" in table.caption
+    assert "Friedman over 2 runs on these test images" in table.caption
 
 
 def test_spread_by_level_with_seeds_in_folds(folds):
     again = folds.rows.assign(seed=1, value=folds.rows["value"] + 0.01)
     rows = pd.concat([folds.rows, again], ignore_index=True)
     table = spread(with_rows(folds, rows))
-    assert table.header[2:] == ("IQM", "class fold (2)", "pretraining seed (4)")
+    assert table.header[2:] == ("IQM", "class fold (2)", "seed in a fold (4)")
     # Two seeds 1 point apart: sd 0.7 within folds, whatever lies between them.
     assert {row[4] for row in table.rows} == {"0.7"}
     assert all("to" in row[2] for row in table.rows)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from benchmarks.claims.declarations import Run, declared
+from benchmarks.claims.page import claims_page
 from benchmarks.claims.runs import run_folders
 from benchmarks.claims.verdicts import decide
 from tests.test_claims import claim, committed, endpoint, verdicts, write_run
@@ -48,3 +49,13 @@ def test_the_committed_holdout_repeats_one_known_run_and_the_survey_is_that_run(
     remarks = {part.folder.path.name: part.remarks for part in decide(asked, committed()).parts}
     assert "1 of 4 runs were known before" in remarks["food101_holdout"]
     assert "declared after this run was known" in remarks["food101_survey"]
+
+
+def test_a_run_that_was_known_is_told(tmp_path):
+    run = write_run(tmp_path / "results" / "demo")
+    both = frozenset(Run("demo", f"cafe{fold}", fold, 0) for fold in (0, 1))
+    asked = claim(endpoint(), known_runs=both)
+    verdicts(asked, run)
+    page = claims_page([decide(asked, run_folders([run]))], run.parent)
+    assert "declared after this run was known" in page
+    assert "[demo](demo), preset cpu" in page and r"Is it \| so?" in page and "`1a2b`" in page

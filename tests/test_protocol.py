@@ -46,7 +46,7 @@ def test_each_rule_names_the_files_that_enforce_it():
 
 
 def test_a_caption_has_the_card_of_its_run():
-    cells = pd.DataFrame({"runs": [1], "n_test": [10]})
+    cells = pd.DataFrame({"runs": [1], "n_test_min": [10], "n_test_max": [10]})
     told = caption({"protocol": {"version": 3, "hash": "0123456789ab"}}, cells, marked=False)
     assert told.endswith("; protocol card 3 (0123456789ab).")
     assert "protocol" not in caption({}, cells, marked=False)
@@ -62,7 +62,8 @@ def test_a_comparison_says_that_the_rules_differ(finished, copied, capsys):
     assert main([str(finished), str(copied)]) == 0
     assert "Different rules" not in capsys.readouterr().out
     facts = json.loads((copied / "run.json").read_text())
-    (copied / "run.json").write_text(json.dumps({**facts, "protocol": {"version": 2, "hash": "b"}}))
+    (copied / "run.json").write_text(json.dumps({**facts, "protocol": {"version": 9, "hash": "b"}}))
     assert main([str(finished), str(copied)]) == 0
-    assert "Different rules: A has protocol card 1 (" in (out := capsys.readouterr().out)
-    assert "B has protocol card 2 (b)." in out
+    own = protocol.VERSION
+    assert f"Different rules: A has protocol card {own} (" in (out := capsys.readouterr().out)
+    assert "B has protocol card 9 (b)." in out

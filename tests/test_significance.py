@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.bootstrap import Estimate
 from benchmarks.errors import DataError, IntegrityError
 from benchmarks.significance import COLUMNS, compare, half_widths, holm, sign_flip_p
 
@@ -54,29 +55,53 @@ def test_holm_counts_tests_that_were_not_made():
     assert len(holm([], n_tests=3)) == 0
 
 
+def effect_of(shares, **runs):
+    """The estimate of an effect made of classes' shares, as far as flips read it."""
+    added = {"runs": 1, "run_se": 0.0, "run_widening": 1.0, **runs}
+    return Estimate(
+        effect=shares.sum(), low=0.0, high=0.0, se=0.0, n_images=1, by_class=shares, **added
+    )
+
+
 def test_exact_flips_against_a_loop():
     shares = np.array([0.2, 0.1, 0.15, -0.05, 0.3])
     flips = [abs(np.dot(s, shares)) for s in itertools.product([1, -1], repeat=5)]
     expected = np.mean(np.array(flips) >= abs(shares.sum()) - 1e-12)
-    assert sign_flip_p(shares, seed=0) == expected
+    assert sign_flip_p(effect_of(shares), seed=0) == expected
 
 
 def test_flips_reach_their_floor_and_no_lower():
-    assert sign_flip_p(np.ones(5), seed=0) == 2**-4
-    assert sign_flip_p(np.ones(40), seed=0, n_flips=99) == 0.01
-    assert sign_flip_p(np.zeros(20), seed=0) == 1.0
+    assert sign_flip_p(effect_of(np.ones(5)), seed=0) == 2**-4
+    assert sign_flip_p(effect_of(np.ones(40)), seed=0, n_flips=99) == 0.01
+    assert sign_flip_p(effect_of(np.zeros(20)), seed=0) == 1.0
 
 
 def test_monte_carlo_flips_agree_with_exact_ones():
     shares = np.random.default_rng(0).normal(0.3, 1, 13)
     padded = np.append(shares, 0.0)
-    exact, drawn = sign_flip_p(shares, seed=0), sign_flip_p(padded, seed=1, n_flips=20000)
+    exact, drawn = (
+        sign_flip_p(effect_of(shares), seed=0),
+        sign_flip_p(effect_of(padded), seed=1, n_flips=20000),
+    )
     assert drawn == pytest.approx(exact, abs=0.02)
 
 
 def test_runs_that_disagree_raise_p():
     shares = np.random.default_rng(0).normal(0.5, 1, 20)
-    assert sign_flip_p(shares, seed=0, run_widening=2.0) > sign_flip_p(shares, seed=0)
+    alone = sign_flip_p(effect_of(shares), seed=0)
+    assert sign_flip_p(effect_of(shares, run_se=5.0), seed=0) > alone
+    assert sign_flip_p(effect_of(shares, run_widening=2.0), seed=0) > alone
+
+
+@pytest.mark.parametrize("n", [9, 30])
+def test_noise_of_runs_is_added_to_every_flip(n):
+    """Against flips and normal numbers drawn together; the effect counts for a third less."""
+    rng = np.random.default_rng(1)
+    shares = rng.normal(0.3, 1, n)
+    drawn = rng.choice([-1.0, 1.0], (40000, n)) @ shares + rng.normal(0, 2.5, 40000)
+    expected = np.mean(np.abs(drawn) >= abs(shares.sum()) / 1.5)
+    found = sign_flip_p(effect_of(shares, run_se=2.5, run_widening=1.5), seed=0)
+    assert found == pytest.approx(expected, abs=0.015)
 
 
 def test_compare_finds_the_effect_its_sign_and_the_primary_row():
@@ -85,7 +110,7 @@ def test_compare_finds_the_effect_its_sign_and_the_primary_row():
     assert list(found) == COLUMNS and len(found) == 6
     primary = found[found["primary"]].iloc[0]
     assert (primary["classes"], primary["labels_per_class"], primary["runs"]) == ("unseen", 25, 2)
-    assert primary["n_test"] == 120 and primary["n_classes"] == 8
+    assert primary["n_test"] == 240 and primary["n_classes"] == 8
     means = rows[(rows["classes"] == "unseen") & (rows["labels_per_class"] == 25)]
     means = means.groupby("method")["value"].mean()
     assert primary["effect"] == pytest.approx(means["good"] - means["poor"])

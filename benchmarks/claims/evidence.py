@@ -139,7 +139,8 @@ def _paired(folder: RunFolder, endpoint: Endpoint, metric: str, run: pd.Series) 
     groups = {"all": np.ones(len(is_unseen), bool), "seen": ~is_unseen, "unseen": is_unseen}
     among = groups[endpoint.classes]
     numbers = [by_picture({k: of[among] for k, of in side.items()}, metric) for side in (a, b)]
-    return Paired(a["ids"][among], a["label"][among], numbers[0], numbers[1])
+    at = (int(run["fold"]), int(run["seed"]))
+    return Paired(a["ids"][among], a["label"][among], numbers[0], numbers[1], at)
 
 
 def _records(quality: pd.DataFrame, method: str) -> pd.DataFrame:

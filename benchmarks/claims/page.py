@@ -124,7 +124,7 @@ def _run_cell(part: Part, run: RunFolder, folder: Path) -> str:
     facts = [
         f"preset {run.facts['preset']}", str(run.facts.get("data", "?")), f"fold {folds}",
         f"seed {seeds}", f"{part.found.n_test:,} {of}",
-        *([f"pretrained on {trained:,} images"] if trained else []), *named,
+        *([f"{trained:,} images seen in pretraining"] if trained else []), *named,
     ]  # fmt: skip
     return ", ".join([_link(run, folder), *map(plain, facts)])
 

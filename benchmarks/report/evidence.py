@@ -13,7 +13,7 @@ from benchmarks.report.statements import p_text, points
 from benchmarks.significance import RUN
 from benchmarks.variance import variance_components
 
-LEVELS = {"class fold": ["fold"], "pretraining seed": ["fold", "seed"], "label draw": RUN}
+LEVELS = {"class fold": ["fold"], "seed in a fold": ["fold", "seed"], "draw in a seed": RUN}
 
 
 def evidence_tables(source: Source) -> list[Table]:
@@ -46,7 +46,7 @@ def other_tests(source: Source) -> Table | None:
         won = probability_of_outperforming(*(by_run[f"value_{s}"].to_numpy() for s in "ab"))
         span = f"{won.probability:.2f} ({won.low:.2f} to {won.high:.2f})"
         name = f"probability that A is better, {len(by_run)} runs"
-        body.append((name, "other folds and seeds, this test set", span, "-"))
+        body.append((name, "other folds and seeds, these test images", span, "-"))
     if not body:
         return None
     few = f" {why}." if (why := undecidable(source)) else ""
@@ -54,7 +54,8 @@ def other_tests(source: Source) -> Table | None:
     caption = (
         "Each answers a narrower question than the bootstrap over runs, classes and images; none "
         "is corrected for the others. Corrected t: Nadeau and Bengio, test to training classes; "
-        f"a probability's interval needs 6 runs to exclude one half.{one}{few}"
+        "a probability's interval needs 6 runs to exclude one half, and takes runs of one seed or "
+        f"fold for independent, which they are not quite.{one}{few}"
     )
     title = f"The primary comparison by other tests: {' · '.join(a)} against {' · '.join(b)}"
     return Table(title, ("test", "speaks of", "A - B", "p"), tuple(body), caption)
@@ -112,4 +113,4 @@ def _over_runs(rows: pd.DataFrame) -> str:
     if len(scores) < 2 or scores.shape[1] < 3:
         return ""
     test = friedman(scores.to_numpy(), seed=0)
-    return f" Friedman over {len(scores)} runs on this test set: {p_text(test.p)}."
+    return f" Friedman over {len(scores)} runs on these test images: {p_text(test.p)}."

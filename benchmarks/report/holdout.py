@@ -1,6 +1,7 @@
 """Tables that compare seen and unseen classes, and the control that saw them all."""
 
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -36,8 +37,10 @@ def ways_table(rows: pd.DataFrame, source: Source) -> Table | None:
     body = []
     for row in found.to_dict("records"):
         whole = _whole(rows, row["method"], row["classifier"])
-        ways = int(str(row["ways"]).split("/")[0])
-        corrected = [chance_corrected(row[side], ways) for side in ("seen", "unseen")]
+        ways = [int(n) for n in str(row["ways"]).split("/")]  # folds may differ by one
+        corrected = [
+            fmean(chance_corrected(row[side], n) for n in ways) for side in ("seen", "unseen")
+        ]
         body.append((
             str(row["method"]), str(row["classifier"]), _percent(row["seen"]),
             _percent(row["unseen"]), *_difference(row), *map(_percent, corrected), *whole,

@@ -36,10 +36,11 @@ def _verdict(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> str:
         f"after Holm, {_runs(int(row['runs']))}"
     )
     if row["low"] <= 0 <= row["high"]:
+        seed = " and for this seed" if row["runs"] == 1 else ""
         return (
             f"No difference found between {a} and {b} {setting}: {points(row['effect'])} points "
             f"({evidence}); a difference of {100 * row['smallest_detectable']:.1f} points would "
-            "have been found with 80 % power, before correction and for this seed."
+            f"have been found with 80 % power, before correction{seed}."
         )
     size, side = abs(100 * row["effect"]), "higher" if row["effect"] > 0 else "lower"
     doubt = "" if row["p_holm"] <= 0.05 else f"; {_doubt(row)}"
@@ -86,17 +87,15 @@ def where(classes: str, task: str) -> str:
 
 def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str:
     """Return the sentences under a table: data, test size, spread, marks, device, provenance."""
-    counts = run.get("classes", {})
-    runs, tests = cells["runs"], cells["n_test"]
+    runs, tests = cells["runs"], pd.concat([cells["n_test_min"], cells["n_test_max"]])
     spread = "± is the sd over runs" if len(runs) and runs.max() > 1 else ""
     if len(runs) and runs.min() == 1:
         one = "half of the 95 % bootstrap interval over classes and images where there is one run"
         spread = f"{spread}, or {one}" if spread else f"± is {one}"
-    sizes = ", ".join(f"{counts[k]} {k}" for k in ("all", "seen", "unseen") if k in counts)
     span, rules = _span(runs), protocol.shown(run)
     facts = [
-        f"Data {run.get('data', '?')}, classes: {sizes}; {_span(tests)} test images a run; "
-        f"{span} run{'' if span == '1' else 's'} (fold x seed x draw) a cell.",
+        f"Data {run.get('data', '?')}, classes: {_class_counts(run)}; {_span(tests)} test images a "
+        f"run; {span} run{'' if span == '1' else 's'} (fold x seed) a cell.",
         f"{spread}. Bold is the highest of a column, which is no test: see the differences."
         if spread
         else "Bold is the highest of a column, which is no test.",
@@ -108,6 +107,17 @@ def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str
         + (f"; {rules}." if rules else "."),
     ]
     return " ".join(fact for fact in facts if fact)
+
+
+def _class_counts(run: Mapping[str, Any]) -> str:
+    """All, seen and unseen classes; folds may have more or fewer."""
+    counts = {name: [n, n] for name, n in run.get("classes", {}).items()}
+    hidden = [len(classes) for classes in run.get("unseen_classes", {}).values()]
+    if hidden and "all" in counts:
+        n = counts["all"][0]
+        counts |= {"seen": [n - max(hidden), n - min(hidden)], "unseen": [min(hidden), max(hidden)]}
+    shown = [f"{_span(pd.Series(counts[k]))} {k}" for k in ("all", "seen", "unseen") if k in counts]
+    return ", ".join(shown)
 
 
 def _span(values: pd.Series) -> str:

@@ -28,9 +28,10 @@ def kind(method: str, classifier: str) -> str:
 
 
 def summarise(rows: pd.DataFrame, *, classes: str, task: str = "all") -> pd.DataFrame:
-    """Return one line per row and budget: mean top-1 over runs in %, its spread, runs, n_test.
+    """Return one line per row and budget: mean top-1 over runs in %, its spread, runs, test images.
 
-    The spread is the sd over runs; for a single run it is the column `half_width`, if rows have it.
+    A run is a fold and seed, over whose draws is averaged. The spread is the sd over runs; for a
+    single run it is the column `half_width`, if rows have it.
     """
     top1 = rows[(rows["metric"] == "top1") & (rows["classes"] == classes) & (rows["task"] == task)]
     names = zip(top1["method"], top1["classifier"], strict=True)
@@ -39,9 +40,14 @@ def summarise(rows: pd.DataFrame, *, classes: str, task: str = "all") -> pd.Data
         value=top1["value"] * 100,
         half_width=top1["half_width"] * 100 if "half_width" in top1 else math.nan,
     )
-    found = top1.groupby([*ROW, "labels_per_class"], as_index=False).agg(
+    cell = [*ROW, "labels_per_class"]
+    of_runs = top1.groupby([*cell, "fold", "seed"], as_index=False).agg(
+        value=("value", "mean"), half_width=("half_width", "mean"),
+        n_test_min=("n_test", "min"), n_test_max=("n_test", "max"),
+    )  # fmt: skip
+    found = of_runs.groupby(cell, as_index=False).agg(
         top1=("value", "mean"), sd=("value", "std"), half_width=("half_width", "mean"),
-        runs=("value", "size"), n_test=("n_test", "max"),
+        runs=("value", "size"), n_test_min=("n_test_min", "min"), n_test_max=("n_test_max", "max"),
     )  # fmt: skip
     return found.assign(spread=found["sd"].where(found["runs"] > 1, found["half_width"]))
 
@@ -109,7 +115,8 @@ def flat(rows: pd.DataFrame) -> pd.DataFrame:
             plus_minus=["" if math.isnan(x) else f"{x:.1f}" for x in cells["spread"]],
         )
         found.append(shown)
-    names = ["task", "classes", *ROW, "labels_per_class", "top1", "plus_minus", "runs", "n_test"]
+    names = ["task", "classes", *ROW, "labels_per_class", "top1", "plus_minus", "runs",
+             "n_test_min", "n_test_max"]  # fmt: skip
     return pd.concat(found)[names] if found else pd.DataFrame(columns=names)
 
 

@@ -89,8 +89,9 @@ def comparisons_table(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> Tabl
         "Differences of top-1 in points. Interval: bootstrap over runs, classes and images; "
         "p: sign flips of whole classes, corrected by Holm's method in two families, the primary "
         f"endpoint and all others; both count all {declared} declared comparisons, of which this "
-        f"table has {made}, at each classes and labels. Detectable: the difference found with 80 % "
-        "power. Bold is the primary comparison. With one run, nothing is known of other seeds."
+        f"table has {made}, at each classes and labels. Detectable: the difference that the "
+        "interval finds with 80 % power (some 70 % where few runs differ by much), uncorrected. "
+        "Bold is the primary comparison. With one run, nothing is known of other seeds."
     )
     return Table("Differences between methods", header, tuple(body), note,
                  frozenset((i, j) for i in range(n_bold) for j in range(len(header))),
