@@ -34,11 +34,12 @@ def way_matched_gaps(rows: pd.DataFrame, read: Read, *, seed: int) -> pd.DataFra
     top1 = rows[rows["metric"] == "top1"]
     for names, part in top1[top1["task"].isin([WAY_MATCHED, "unseen"])].groupby(ROW, sort=False):
         contrasts, ways, draws = [], set(), 0
-        for (fold, seed_), run in part.groupby(["fold", "seed"]):
+        for _, run in part.groupby(["fold", "seed"]):
             seen, unseen = (run[run["task"] == task] for task in (WAY_MATCHED, "unseen"))
             if len(seen) and len(unseen):
                 first, second = ([read(key) for key in side["key"]] for side in (seen, unseen))
-                contrasts.append(_between(first, second, (fold, seed_)))
+                at = (int(run["fold"].iloc[0]), int(run["seed"].iloc[0]))
+                contrasts.append(_between(first, second, at))
                 ways |= set(run["ways"])
                 draws = max(draws, len(seen))
         if contrasts:
