@@ -66,6 +66,17 @@ def load_checkpoint(
     return None
 
 
+def follow_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Give the state of every weight the weight's layout in memory, which a checkpoint forgets.
+
+    Fused updates walk both as they lie: in another layout, a weight would meet another's moments.
+    """
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                state[name] = torch.empty_like(weight, requires_grad=False).copy_(value)
+
+
 def _below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     start = f"{name}/"
     return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}

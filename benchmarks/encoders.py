@@ -25,7 +25,7 @@ from benchmarks.settle import settle_statistics
 from benchmarks.store import content_key, file_hash
 from models.encoder import Encoder, FrozenEncoder, start_from
 
-LOOP = "batches draws journal learner precision pretext_labels pretrain settle"
+LOOP = "batches checkpoint draws journal learner precision pretext_labels pretrain settle"
 TRAINED_BY = [f"benchmarks/{name}.py" for name in LOOP.split()]
 READ_BY = ["benchmarks/latents.py", "benchmarks/precision.py"]
 
@@ -125,9 +125,10 @@ class MethodEncoder:
 
     @cached_property
     def latents_key(self) -> str:
-        """Key of the latents: of the weights as they are, not of how they were to be made."""
+        """Key of the latents: of the network and its weights, not of how they were to be made."""
         return content_key(
             stage="latents",
+            model=plain(self.method.model),
             weights=file_hash(self.folder / "encoder.safetensors"),
             inputs=self.inputs,
             pixels=self.pixels,

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from benchmarks.batches import Batches, in_order
-from benchmarks.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.checkpoint import follow_layout, load_checkpoint, save_checkpoint
 from benchmarks.journal import Journal
 from benchmarks.learner import Learner
 from benchmarks.precision import Arithmetic, choose_arithmetic, remembered
@@ -109,6 +109,8 @@ def pretrain(
     training = Training(**notes) if notes else _begin(model, pretext, batches, recipe, folder)
     way = Arithmetic(training.precision, training.channels_last)
     model.to(memory_format=way.layout)
+    for solver in solvers.values():
+        follow_layout(solver)
     fabric = Fabric(accelerator=batches.device, devices=1, precision=way.precision)  # type: ignore[arg-type]
     learner = Learner(model, solvers["model"], fabric, name="model", clip=recipe.clip)
     # The critic is called by the pretext, outside Fabric's autocast: it trains in fp32.

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from benchmarks.batches import Batches
-from models.encoder import Encoder
+from models.color import network_input
 
 BATCHES = 100
 
@@ -13,16 +13,18 @@ def settle_statistics(model: nn.Module, inputs: str, batches: Batches) -> None:
     """Give an untrained model the batch statistics of real images; its weights stay random.
 
     Without them its normalisation layers would pass raw activations, and "untrained" would be a
-    weaker control than it should be. They are plain means over one pass of at most 100 batches.
+    weaker control than it should be, to probes and as a colorizer. They are plain means over one
+    pass of at most 100 batches through the whole network.
     """
-    encoder = Encoder(model, inputs).train()
+    model.train()
     layers = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # torch's way to ask for a cumulative mean
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(batches.seed)  # of dropout, which stands before layers of a decoder
         for step in range(min(BATCHES, batches.per_epoch)):
-            encoder(batches.at(step)[0])
+            model(network_input(batches.at(step)[0], inputs))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

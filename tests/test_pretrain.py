@@ -8,6 +8,7 @@ from torch import nn
 from benchmarks import pretrain as module
 from benchmarks.batches import Batches
 from benchmarks.errors import IntegrityError
+from benchmarks.precision import Arithmetic, remembered
 from benchmarks.pretrain import Recipe, pretrain
 from models.alexnet import HalfAlexNet
 from models.block_autoencoder import BlockAutoencoder
@@ -71,8 +72,15 @@ class InterruptedRunError(Exception):
 
 @pytest.mark.parametrize("make", [block, splitbrain, gan])
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_resume_gives_the_same_weights_bit_for_bit(tmp_path, monkeypatch, make, optimizer):
-    recipe = Recipe(epochs=2, batch_size=8, precision="32-true", optimizer=optimizer, lr=1e-3)
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_resume_gives_the_same_weights_bit_for_bit(
+    tmp_path, monkeypatch, make, optimizer, channels_last
+):
+    for folder in ("a", "b"):
+        remembered(
+            tmp_path / folder / "arithmetic.json", lambda: Arithmetic("32-true", channels_last)
+        )
+    recipe = Recipe(epochs=2, batch_size=8, precision="auto", optimizer=optimizer, lr=1e-3)
     whole, first = make()
     straight = pretrain(whole, first, batches(first), recipe=recipe, folder=tmp_path / "a")
 
@@ -98,6 +106,7 @@ def test_resume_gives_the_same_weights_bit_for_bit(tmp_path, monkeypatch, make, 
         assert torch.equal(value, pretext.state_dict()[name]), name
     assert [e["step"] for e in resumed.history] == [e["step"] for e in straight.history]
     assert resumed.history == straight.history
+    assert resumed.channels_last is channels_last
 
 
 def test_a_critic_trains_in_turn_and_is_logged(tmp_path):
