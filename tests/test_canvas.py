@@ -1,6 +1,11 @@
 """Tests of benchmarks/report/canvas.py: safe words, distinct lines, PNG bytes."""
 
-from benchmarks.report.canvas import canvas, colour, legend_below, marker, png, text
+import io
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.report.canvas import canvas, colour, legend_below, marker, png, text, webp
 
 
 def test_text_is_one_short_line_without_formulas():
@@ -21,6 +26,16 @@ def test_a_drawn_sheet_is_a_png_and_equal_when_drawn_again():
         return png(sheet)
 
     assert drawn().startswith(b"\x89PNG") and drawn() == drawn()
+
+
+def test_a_page_gets_the_same_picture_in_fewer_bytes():
+    sheet, (axes,) = canvas(1, width=4.0, height=3.0)
+    axes.imshow(np.random.default_rng(0).random((40, 40, 3)))
+    drawn = png(sheet)
+    smaller = webp(drawn)
+    assert len(smaller) < 0.8 * len(drawn) and webp(drawn) == smaller
+    before, after = (Image.open(io.BytesIO(part)).convert("RGB") for part in (drawn, smaller))
+    assert after.tobytes() == before.tobytes()
 
 
 def test_an_empty_legend_is_no_error():

@@ -85,7 +85,7 @@ def test_the_report_and_its_sources_are_there(folder):
                  "split-0.tsv", "examples.npz"):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     page = (folder / "report.html").read_text()
-    assert "block_regression" in page and "data:image/png;base64," in page
+    assert "block_regression" in page and "data:image/webp;base64," in page
 
 
 def test_every_entrant_has_its_rows(folder):
