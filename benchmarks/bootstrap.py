@@ -4,7 +4,8 @@ What varies, from the outside in: runs (fold x seed), test classes, test images.
 resamples all three. With a single run the outer level is absent: the interval covers classes and
 images only, and says nothing about another seed, fold or draw of labels. Draws of one run share its
 encoder: they are averaged. Runs that share a seed or a fold are no more than their seeds or folds,
-where those vary more than runs do.
+where those vary more than runs do; two folds alone are taken as they are, and nothing is then known
+of others.
 
 Two ordinary mistakes are avoided. Runs share test classes and images, so these are redrawn once for
 all runs: more seeds do not make the classes less of a sample. And a class mean carries the noise of

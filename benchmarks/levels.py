@@ -121,17 +121,19 @@ def _freedom(
 
 
 def _units(runs: Sequence[Contrast]) -> list[Float[np.ndarray, "u r"]]:
-    """What may vary as a whole: each run, each fold, each seed; the shares of its runs.
+    """What may vary as a whole: each run, each seed, each of three folds or more; by its runs.
 
     Runs of one seed share labels and initial weights, runs of one fold what was pretrained on, and
-    what they share does not average out over them.
+    what they share does not average out over them. Two folds are taken as they are: of what folds
+    add beyond their classes they have one degree of freedom, at which all else would drown.
     """
     found = [np.eye(len(runs))]
     at = [run.at for run in runs if run.at]
     if len(at) == len(runs):
-        for own in zip(*at, strict=True):
+        for own, fewest in zip(zip(*at, strict=True), (3, 2), strict=True):
             inside = np.unique(own)[:, None] == np.array(own)
-            found.append(inside / inside.sum(1, keepdims=True))
+            if len(inside) >= fewest:
+                found.append(inside / inside.sum(1, keepdims=True))
     return found
 
 

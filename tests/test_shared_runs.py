@@ -73,6 +73,17 @@ def test_rows_that_repeat_themselves_in_every_fold_are_as_many_runs_as_seeds():
     assert sign_flip_p(twice, seed=0) == pytest.approx(sign_flip_p(once, seed=0))
 
 
+def test_two_folds_are_taken_as_they_are_and_three_are_not():
+    """One degree of freedom between two folds would drown an effect of ten standard errors."""
+    apart = grid(np.random.default_rng(5), folds=3, seeds=2, fold_sd=0.08, effect=0.2)
+    two = [run for run in apart if run.at[0] < 2]
+    assert sign_flip_p(hierarchical_bootstrap(two, seed=0), seed=0) < 0.01
+    given = [dataclasses.replace(run, at=None) for run in apart]
+    assert (
+        hierarchical_bootstrap(apart, seed=0).run_se > hierarchical_bootstrap(given, seed=0).run_se
+    )
+
+
 def test_draws_of_one_encoder_are_averaged():
     draws = grid(np.random.default_rng(2), folds=2, seeds=1, draws=4)
     found = hierarchical_bootstrap(draws, seed=0)
