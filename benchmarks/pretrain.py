@@ -84,14 +84,9 @@ class Training:
 
 
 def pretrain(
-    model: nn.Module,
-    pretext: Any,
-    batches: Batches,
-    *,
-    recipe: Recipe,
-    folder: Path,
-    label: str = "pretrain",
-) -> Training:
+    model: nn.Module, pretext: Any, batches: Batches, *,
+    recipe: Recipe, folder: Path, label: str = "pretrain",
+) -> Training:  # fmt: skip
     """Train `model` in place on `pretext` over `batches`; its losses and cost come back.
 
     A pretext with a `critic` has it trained in turn, `critic_turns` updates before each of the

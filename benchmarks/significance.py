@@ -23,9 +23,8 @@ COLUMNS = [
     *(*PAIR, *CELL, "runs", "n_test", "effect", "low", "high", "p", "p_holm", "primary"),
     *("smallest_detectable", "n_classes"),
 ]
-# Standard errors beyond the interval that 80 % power needs: 0.84 if they were known. Estimated
-# ones, and flips, need more; with 1.1 simulated power is 80 % or more where runs differ by little,
-# and of the interval about 70 % where they differ by much (tests/test_calibration.py).
+# Standard errors beyond the interval that 80 % power needs: 0.84 if they were known. Simulated
+# power is 80 % or more, or, of the interval, 70 % where few runs differ by much (test_calibration).
 POWER = 1.1
 Read = Callable[[str], Mapping[str, np.ndarray]]
 Unseen = Mapping[int, Sequence[int]]
