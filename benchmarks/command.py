@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from benchmarks.choices import options
 from benchmarks.errors import ResourceError
 from benchmarks.exits import exit_code
-from benchmarks.settings import load_config, options, resolve
+from benchmarks.settings import load_config, resolve
 from benchmarks.store import exclusive
 
 GROUPS = ("exp", "preset", "data", "split", "methods", "probes", "baselines")

@@ -34,7 +34,7 @@ def detectable(cfg: Any, rounds: Sequence[Round], runs: Iterable[RunFiles]) -> s
         others = _differences(cfg, run.config)
         told = f"; this plan is of {_n_runs(cfg)} run(s) and differs: {', '.join(others)}"
         return f"{points:.1f} points, as measured in {where}{told if others else ''}"
-    group = str(cfg.primary.classes)
+    group = str((plain(cfg.primary) or {}).get("classes", "all"))
     ids = [at.split.test[np.isin(at.images.labels[at.split.test], _classes(at, group))]
            for at in rounds]  # fmt: skip
     n = len(np.unique(np.concatenate(ids)))

@@ -4,12 +4,10 @@ Nothing outside this project's packages can be named by a `_target_`: the tree i
 target checked before anything is imported.
 """
 
-import difflib
 import inspect
 import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -17,11 +15,11 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmarks.checks import check
+from benchmarks.checks import check, check_images, check_shapes
+from benchmarks.choices import ROOT, options, unknown
 from benchmarks.controls import PARTS, add_exposed, lacking
 from benchmarks.errors import ConfigError, ResourceError
 
-ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = ("benchmarks.", "models.", "probes.")
 
 
@@ -30,6 +28,7 @@ def load_config(overrides: list[str]) -> DictConfig:
     try:
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             config = compose("config", overrides=overrides)
+        check_shapes(config)
         _drop_unchosen(config)
         _drop_idle_notes(config)
         add_exposed(config, asked=any(o.startswith("exposure=") for o in overrides))
@@ -58,6 +57,16 @@ def resolve(config: DictConfig) -> DictConfig:
     return config
 
 
+def resolve_images(config: DictConfig) -> DictConfig:
+    """The configuration for a command that reads images alone: data and `out` are checked."""
+    try:
+        check_images(config)
+        OmegaConf.resolve(config.data)
+    except OmegaConfBaseException as error:
+        raise _bad_key(error) from None
+    return config
+
+
 def _drop_unchosen(config: DictConfig) -> None:
     """Remove what a preset says of handles that this run did not choose."""
     for group, part in (("methods", "model"), ("probes", "probe"), ("baselines", "baseline")):
@@ -74,16 +83,14 @@ def _drop_idle_notes(config: DictConfig) -> None:
     run, asked = {*config.methods, *config.probes, *config.baselines}, plain(config.notes)
     given = asked if isinstance(asked, list) else [asked]
     notes = [{"note": note, "of": run} if isinstance(note, str) else note for note in given]
-    if not all(isinstance(note, dict) and {*note} == {"of", "note"} for note in notes):
+    if not all(
+        isinstance(note, dict) and {*note} == {"of", "note"} and isinstance(note["of"], list | set)
+        for note in notes
+    ):
         raise ConfigError(
             f"notes={asked} is no list of notes", "give texts, or {of: [NAMES], note: TEXT}"
         )
     config.notes = [str(note["note"]) for note in notes if not run.isdisjoint(note["of"])]
-
-
-def options(group: str) -> list[str]:
-    """Names that exist in a config group, such as `exp` or `methods`."""
-    return sorted(path.stem for path in (ROOT / "configs" / group).glob("*.yaml"))
 
 
 def build(node: Any, **arguments: Any) -> Any:
@@ -143,12 +150,7 @@ def _is_ours(target: str) -> bool:
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:
     group, _, name = str(error.missing_cfg_file or "").rpartition("/")
-    known = options(group)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return ConfigError(
-        f"{group}={name} does not exist", f"{hint}known: {', '.join(known) or 'none'}"
-    )
+    return unknown(group, name, options(group))
 
 
 def _bad_key(error: Exception) -> ConfigError:

@@ -41,10 +41,7 @@ def manifest_split(
     A file named split-FOLD.tsv is of that fold, any other of fold 0. ConfigError where there is no
     such file or fold, DataError where the data has other images than the file.
     """
-    file = _file(Path(path), fold)
-    found = read_manifest(file)
-    for fault in overlaps(found):
-        raise DataError(f"{file}: {fault}", "fetch the file again: no run writes such a split")
+    file, found = manifest_of_fold(Path(path), fold)
     _check_contents(file, found, hashes)
     _check_classes(file, found.split, len(class_names))
     trains = np.concatenate([found.split.pretrain, found.split.pool, found.split.dropped])
@@ -54,11 +51,26 @@ def manifest_split(
     return replace(found.split, manifest_hash=digest)
 
 
+def manifest_of_fold(path: Path, fold: int) -> tuple[Path, Manifest]:
+    """The file of a fold, `path` or in the run's folder `path`, and what it tells, sides disjoint.
+
+    ConfigError where there is no such file or fold, DataError where it tells of no split.
+    """
+    file = _file(path, fold)
+    found = read_manifest(file)
+    for fault in overlaps(found):
+        raise DataError(f"{file}: {fault}", "fetch the file again: no run writes such a split")
+    return file, found
+
+
 def read_manifest(file: Path) -> Manifest:
     """The split and the contents that a file tells; DataError names a line that tells nothing."""
     ids: dict[str, list[int]] = {side: [] for side in (*CLASSES, *IMAGES)}
     contents: dict[int, str] = {}
-    text = file.read_text()
+    try:
+        text = file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{file} is no text", "give split-FOLD.tsv") from None
     for number, line in enumerate(text.splitlines(), 1):
         side, *parts = line.split("\t")
         wanted = {**dict.fromkeys(CLASSES, 1), **dict.fromkeys(IMAGES, 2)}.get(side)
@@ -93,7 +105,8 @@ def _file(path: Path, fold: int) -> Path:
         file = path / f"split-{fold}.tsv"
         known = sorted(found.name for found in path.glob("split-*.tsv"))
         if not file.is_file():
-            raise ConfigError(f"{path} has no split of fold {fold}", f"it has {known or 'none'}")
+            has = f"it has {', '.join(known)}" if known else "give the folder of a run: it has them"
+            raise ConfigError(f"{path} has no split of fold {fold}", has)
         return file
     if not path.is_file():
         raise ConfigError(f"no split at {path}", "give a run's split-FOLD.tsv, or its folder")
