@@ -7,20 +7,18 @@ training images. Exit codes are those of run.py: 3 if a picture could not be col
 """
 
 import argparse
-import errno
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.errors import DataError, ResourceError
-from benchmarks.exits import FULL, exit_code
-
-BLOCKED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+from benchmarks.errors import DataError
+from benchmarks.exits import exit_code, resource_error
 
 
 def colorize(
@@ -55,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(
         lambda: _colorize_files(asked),
         interrupted="interrupted; the same command starts again",
-        resource=_resource,
+        resource=partial(
+            resource_error, place="--out", memory="lower --size, or shrink the picture"
+        ),
     )
 
 
@@ -127,19 +127,6 @@ def _parser() -> argparse.ArgumentParser:
     compare = "also NAME.compare.png: gray, result, original side by side, at most 1024 px each"
     add("--compare", action="store_true", help=compare)
     return parser
-
-
-def _resource(error: OSError | MemoryError) -> ResourceError | None:
-    """The failure in words if memory, disk or a place to write is what is missing."""
-    if isinstance(error, MemoryError):
-        return ResourceError("out of memory", "lower --size, or shrink the picture")
-    if error.errno in FULL:
-        return ResourceError(f"no space left for {error.filename}", "free some, or change --out")
-    if error.errno == errno.EPIPE:
-        return ResourceError("the reader of the output has gone", "write it to a file")
-    if error.errno in BLOCKED:
-        return ResourceError(f"{error.filename}: {error.strerror}", "choose another --out")
-    return None
 
 
 if __name__ == "__main__":

@@ -10,18 +10,33 @@ from collections.abc import Callable
 from benchmarks.errors import ColorprobeError, ResourceError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+BLOCKED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR,
+    errno.ENAMETOOLONG, errno.ELOOP,
+)  # fmt: skip
 
 
-def resource_error(error: OSError | MemoryError) -> ResourceError | None:
-    """The failure in run.py's words if disk, memory or permissions are what is missing."""
+def resource_error(
+    error: OSError | MemoryError,
+    *,
+    place: str = "out=DIR",
+    memory: str = "lower data.size or pretrain.batch_size",
+) -> ResourceError | None:
+    """The failure in a command's words if disk, memory or a place to write is what is missing.
+
+    `place` is how the command line says where results go, `memory` how to need less of it.
+    """
     if isinstance(error, MemoryError):
-        return ResourceError("out of memory", "lower data.size or pretrain.batch_size")
+        return ResourceError("out of memory", memory)
+    file = error.filename2 or error.filename  # where a file could not be put
     if error.errno in FULL:
-        return ResourceError(f"no space left for {error.filename}", "free some, or give out=DIR")
+        return ResourceError(f"no space left for {file}", f"free some, or give {place}")
     if error.errno == errno.EPIPE:
         return ResourceError("the reader of the output has gone", "write it to a file")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
-        return ResourceError(f"cannot write {error.filename}", "choose a writable out=DIR")
+    if error.errno in BLOCKED:
+        return ResourceError(
+            f"cannot use {file}: {error.strerror}", f"mend the path, or choose another {place}"
+        )
     return None
 
 

@@ -11,12 +11,13 @@ decay: labels, encoders and test images are the same, and it is checked that the
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.exits import exit_code
+from benchmarks.exits import exit_code, resource_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.optimism",
         description="The optimism of choosing on the test set, by row and labels a class, from the "
         "files of two runs with the same latents.",
-        epilog="exit codes: 0 done, 2 not such runs, 3 nothing shared, 5 files contradict",
+        epilog="exit codes: 0 done, 2 not such runs, 3 nothing shared, "
+        "4 resources, 5 files contradict",
     )
     parser.add_argument("on_test", type=Path, metavar="RUN_ON_TEST", help="selection.on_test=true")
     parser.add_argument("run", type=Path, metavar="RUN", help="the same, chosen on the pool")
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(text)
         return 0
 
-    return exit_code(start)
+    return exit_code(start, resource=partial(resource_error, place="--out"))
 
 
 def optimism(on_test: "RunFiles", run: "RunFiles") -> "pd.DataFrame":

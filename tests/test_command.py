@@ -53,8 +53,8 @@ def test_a_foreseen_failure_is_a_code_a_cause_and_a_remedy(call, capsys, kind, c
     [
         (OSError(errno.ENOSPC, "No space", "big.npy"), "no space left for big.npy"),
         (OSError(errno.EDQUOT, "Quota", "big.npy"), "no space left for big.npy"),
-        (PermissionError(errno.EACCES, "Denied", "a.csv"), "cannot write a.csv"),
-        (OSError(errno.EROFS, "Read-only", "a.csv"), "cannot write a.csv"),
+        (PermissionError(errno.EACCES, "Denied", "a.csv"), "cannot use a.csv: Denied"),
+        (OSError(errno.EROFS, "Read-only", "a.csv"), "cannot use a.csv: Read-only"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), "the reader of the output has gone"),
         (MemoryError(), "out of memory"),
     ],

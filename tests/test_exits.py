@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from benchmarks.errors import ConfigError, IntegrityError
-from benchmarks.exits import exit_code
+from benchmarks.exits import exit_code, resource_error
 
 
 def failing(error):
@@ -22,6 +22,12 @@ def failing(error):
         (IntegrityError("a", "b"), 5, "error: a\n  try: b\n"),
         (OSError(errno.ENOSPC, "full", "x.npy"), 4, "error: no space left for x.npy\n  try: "),
         (BrokenPipeError(errno.EPIPE, "pipe"), 4, "error: the reader of the output has gone"),
+        (OSError(errno.EEXIST, "there", "o"), 4, "error: cannot use o: there\n  try: "),
+        (OSError(errno.ENOTDIR, "no folder", "o"), 4, "error: cannot use o: no folder\n"),
+        (OSError(errno.ENAMETOOLONG, "too long", "o"), 4, "error: cannot use o: too long\n"),
+        (OSError(errno.EPERM, "not you", "o"), 4, "error: cannot use o: not you\n"),
+        (OSError(errno.ELOOP, "loop", "o"), 4, "error: cannot use o: loop\n"),
+        (OSError(errno.EISDIR, "a folder", ".o.tmp", None, "o"), 4, "error: cannot use o: a fol"),
         (KeyboardInterrupt(), 130, "stopped\n"),
     ],
 )
@@ -34,3 +40,9 @@ def test_the_code_of_the_action_is_returned_and_a_bug_raised():
     assert exit_code(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         exit_code(failing(ZeroDivisionError()))
+
+
+def test_a_command_says_where_its_results_go():
+    told = resource_error(OSError(errno.EEXIST, "there", "o"), place="--out")
+    assert "--out" in told.remedy and resource_error(OSError(errno.ENOENT, "no", "o")) is None
+    assert resource_error(MemoryError(), memory="lower --size").remedy == "lower --size"

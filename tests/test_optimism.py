@@ -56,3 +56,10 @@ def test_other_runs_are_refused(finished, on_test, tmp_path, capsys):
     keys.assign(latents="f" * 24).to_csv(other / "encoders.csv", index=False)
     with pytest.raises(ConfigError, match="latents of block_regression are not the same"):
         optimism(RunFiles(other), RunFiles(finished))
+
+
+def test_a_file_is_no_folder_for_the_table(finished, on_test, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main([str(on_test), str(finished), "--out", str(tmp_path / "file")]) == 4
+    told = capsys.readouterr().err
+    assert f"cannot use {tmp_path / 'file'}" in told and "--out" in told

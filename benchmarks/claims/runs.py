@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.claims.declarations import SPLIT_DIGITS, Run
-from benchmarks.errors import DataError, IntegrityError
+from benchmarks.errors import ConfigError, DataError, IntegrityError
 
 TEXT = ["method", "classifier", "task", "classes", "key", "endpoint", "metric", "commit", "split"]
 DEPTHS = ("", "*/", "*/*/")  # below a root; not deeper, where the cache has its records
+
+
+ROWS = (
+    *("method", "classifier", "task", "classes", "labels_per_class", "fold", "seed", "draw"),
+    *("split", "key", "metric", "value", "n_test"),
+)
 
 
 class RunFolder:
@@ -28,14 +34,22 @@ class RunFolder:
             self.unseen = {int(fold): list(ids) for fold, ids in unseen.items()}
             self.name = str(self.facts["name"])
         except (ValueError, KeyError) as error:
-            raise DataError(
-                f"{path / 'run.json'} is damaged: {error}", "rerun its command"
-            ) from error
+            raise _damaged(path / "run.json", str(error)) from error
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """rows.csv."""
-        return self.table("rows.csv")
+        """rows.csv; DataError if it is missing or torn."""
+        file = self.path / "rows.csv"
+        try:
+            whole = file.read_bytes()[-1:] == b"\n"
+            rows = self.table("rows.csv")
+        except (OSError, ValueError) as error:
+            raise _damaged(file, str(error)) from None
+        lacking = [name for name in ROWS if name not in rows]
+        if lacking or not whole:
+            lacks = f"it lacks {', '.join(lacking)}" if lacking else "its last line is not whole"
+            raise _damaged(file, lacks)
+        return rows
 
     @cached_property
     def quality(self) -> pd.DataFrame:
@@ -97,6 +111,29 @@ def run_folders(roots: Iterable[Path]) -> list[RunFolder]:
         for root in roots
         for depth in DEPTHS
         for path in sorted(root.glob(f"{depth}run.json"))
-        if (path.parent / "rows.csv").is_file()
     }
     return [RunFolder(path) for path in found.values()]
+
+
+def finished_runs(roots: Sequence[Path], *, each: bool = True) -> list[RunFolder]:
+    """As `run_folders`, their rows read; a page of verdicts is not to be written without a run.
+
+    ConfigError where no run is found, or, if `each`, where one of the roots does not exist or has
+    none; DataError for rows that are torn.
+    """
+    for root in roots if each else []:
+        if not run_folders([root]):
+            what = "has no finished run" if root.is_dir() else "does not exist"
+            raise ConfigError(f"--runs {root} {what}", "give the folder of a run, or one of runs")
+    found = run_folders(roots)
+    if not found:
+        told = " and ".join(map(str, roots))
+        raise ConfigError(f"there is no finished run in {told}", "give --runs, where runs lie")
+    for folder in found:
+        _ = folder.rows  # torn ones are told before anything is written
+    return found
+
+
+def _damaged(file: Path, why: str) -> DataError:
+    said = " ".join(why.split())[:200]
+    return DataError(f"{file} is damaged: {said}", "rerun its command, or take the folder away")
