@@ -6,6 +6,7 @@ A run does the same for its splits and leaves `duplicates.csv` (a line for each 
 `duplicates.npz` (pictures of the first pairs) in its folder, for the report.
 """
 
+import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,14 +16,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Shaped
 
+from benchmarks.choices import options
 from benchmarks.contest import Round
 from benchmarks.data import ImageStore, load_images
-from benchmarks.errors import ColorprobeError
+from benchmarks.exits import exit_code
 from benchmarks.near_duplicates import Pairs, duplicates
 from benchmarks.partition import Split
 from benchmarks.report.duplicates import SHOWN, contact_sheet, leaks
 from benchmarks.report.render import safe_csv
-from benchmarks.settings import build, load_config, resolve
+from benchmarks.settings import build, load_config, resolve_images
 from benchmarks.store import Store, atomic_write
 
 COLUMNS = ["fold", "kind", "bits", "similarity", "mirrored"] + [
@@ -102,23 +104,36 @@ def _lines(
     return pd.DataFrame(columns, columns=COLUMNS)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Audit the data set that the command line names; the exit code, as run.py's."""
-    try:
-        config = resolve(load_config(sys.argv[1:] if arguments is None else arguments))
-        store = Store(Path(config.out) / "cache")
-        images = load_images(build(config.data), store=store)
-        table = of_data_set(images, duplicates(images, store))
-        folder = Path(config.out) / "audit" / images.name
-        atomic_write(folder / "pairs.csv", safe_csv(table).encode())
-        near = table[table["kind"] == "near"].head(2 * SHOWN)
-        pictures = images.images[near[["id_a", "id_b"]].to_numpy(np.int64)]
-        atomic_write(folder / "pairs.png", contact_sheet(near, pictures).png)
-    except ColorprobeError as error:
-        print(f"error: {error.cause}\n  try: {error.remedy}", file=sys.stderr)
-        return error.exit_code
+    _, overrides = _parser().parse_known_args(arguments)
+    return exit_code(lambda: _audit(overrides))
+
+
+def _audit(overrides: list[str]) -> int:
+    config = resolve_images(load_config(overrides))
+    store = Store(Path(config.out) / "cache")
+    images = load_images(build(config.data), store=store)
+    table = of_data_set(images, duplicates(images, store))
+    folder = Path(config.out) / "audit" / images.name
+    atomic_write(folder / "pairs.csv", safe_csv(table).encode())
+    near = table[table["kind"] == "near"].head(2 * SHOWN)
+    pictures = images.images[near[["id_a", "id_b"]].to_numpy(np.int64)]
+    atomic_write(folder / "pairs.png", contact_sheet(near, pictures).png)
     print(counts(table).to_string(index=False), f"\n\n{folder}")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="python -m benchmarks.audit",
+        usage="%(prog)s [data=NAME] [data.path=DIR] [out=DIR] [key=value ...] [--help]",
+        description="Exact and near copies in a data set, counted, and listed with pictures in "
+        "OUT/audit/NAME.",
+        epilog=f"data: {', '.join(options('data'))}\n"
+        "exit codes: 0 done, 2 configuration, 3 data, 4 resources, 5 integrity, 130 interrupted",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 if __name__ == "__main__":

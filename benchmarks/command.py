@@ -21,7 +21,7 @@ from benchmarks.exits import exit_code
 from benchmarks.settings import load_config, resolve
 from benchmarks.store import exclusive
 
-GROUPS = ("exp", "preset", "data", "split", "methods", "probes", "baselines")
+GROUPS = ("exp", "preset", "data", "split", "methods", "probes", "baselines", "quality")
 NOT_IN_NAME = ("exp=", "out=", "device=", "plan=")  # they do not change what is asked
 
 
@@ -110,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         "often used: out=DIR, data.path=DIR, methods=[a,b], seeds=[0,1], folds=[0], device=cpu\n"
         "plan=true says what would be computed, and computes nothing; split=RUN/split-0.tsv (or a "
         "run's\nfolder) divides the data as that run did\n"
-        "exit codes: 0 done, 2 configuration, 3 data, 4 resources, 5 integrity, 130/143 stopped",
+        "exit codes: 0 done, 1 a bug, 2 configuration, 3 data, 4 resources, 5 integrity,\n"
+        "130 interrupted, 143 terminated",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")

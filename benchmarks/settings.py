@@ -123,7 +123,9 @@ def available_device(asked: str) -> str:
 
     found = torch.cuda.is_available()
     if asked == "cuda" and not found:
-        raise ResourceError("no CUDA device was found", "give device=cpu or preset=cpu")
+        raise ResourceError(
+            "no CUDA device was found", "give device=cpu or preset=cpu (speed.py: --device cpu)"
+        )
     return "cuda" if found else "cpu"
 
 

@@ -121,3 +121,19 @@ def test_command_names_what_is_wrong(tmp_path, capsys):
     asked = ["data=imagefolder", f"data.path={tmp_path}/none", f"out={tmp_path}", "device=cpu"]
     assert audit.main(asked) == 3
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_command_asks_nothing_of_methods_that_it_never_runs(folder, tmp_path, capsys):
+    """At 16 px the quickstart's networks would be refused."""
+    asked = ["data=imagefolder", f"data.path={folder}", "data.size=16", f"out={tmp_path}"]
+    assert audit.main(asked) == 0
+    assert audit.main(["out=null"]) == 2 and "out=None" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert audit.main([*asked[:-1], f"out={tmp_path / 'file'}"]) == 4
+
+
+def test_command_has_help(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        audit.main(["--help"])
+    told = capsys.readouterr().out
+    assert stopped.value.code == 0 and "exit codes: 0 done" in told and "imagefolder" in told
