@@ -70,16 +70,6 @@ def critical_difference(n_methods: int, n_blocks: int, *, alpha: float = 0.05) -
     return q * _rank_se(n_methods, n_blocks)
 
 
-def rank_p(mean_ranks: Float[np.ndarray, " k"], n_blocks: int) -> Float[np.ndarray, "k k"]:
-    """Return the p of every pair's difference of mean ranks by the normal, Holm over all pairs."""
-    k = len(mean_ranks)
-    first, second = np.triu_indices(k, 1)
-    z = np.abs(mean_ranks[first] - mean_ranks[second]) / _rank_se(k, n_blocks)
-    found = np.ones((k, k))
-    found[first, second] = found[second, first] = holm(2 * stats.norm.sf(z))
-    return found
-
-
 def cliques(mean_ranks: Float[np.ndarray, " k"], reach: float) -> list[tuple[int, int]]:
     """Return the widest (first, last) stretches of the sorted ranks that span at most `reach`."""
     ordered, found = np.sort(mean_ranks), []

@@ -11,7 +11,6 @@ from benchmarks.many_methods import (
     friedman,
     interquartile_mean,
     places,
-    rank_p,
 )
 from benchmarks.significance import PAIR
 
@@ -74,18 +73,6 @@ def test_friedman_of_ties_and_of_too_little():
     for shape in ((1, 5), (5, 2)):
         with pytest.raises(ValueError, match="2 or more of 3 or more"):
             friedman(np.zeros(shape), seed=0)
-
-
-def test_holm_of_rank_differences_against_demsar():
-    # His section 3.2.2 gives C4.5 against the others z = 2.34, 0.51, 2.42 and se = 0.488.
-    ranks = np.array([3.143, 2.000, 2.893, 1.964])
-    se = np.sqrt(4 * 5 / (6 * 14))
-    z = (ranks[0] - ranks[1:]) / se
-    assert z == pytest.approx([2.34, 0.51, 2.42], abs=0.01)
-    found = rank_p(ranks, 14)
-    smallest = 2 * stats.norm.sf((ranks[0] - ranks[3]) / se)
-    assert found[0, 3] == found[3, 0] == pytest.approx(6 * smallest)
-    assert np.all(np.diag(found) == 1) and np.array_equal(found, found.T)
 
 
 def test_cliques_are_maximal():
