@@ -33,12 +33,12 @@ def check_declared(config: DictConfig) -> None:
 
 def _check_pair(config: DictConfig, pair: Any) -> None:
     """Two rows that exist, whether or not this run chooses them."""
-    sides = pair if isinstance(pair, list) and len(pair) == 2 else [None]
+    sides: list[Any] = pair if isinstance(pair, list) and len(pair) == 2 else [None]
     for side in sides:
-        whole = isinstance(side, list) and len(side) == 2
-        if not (whole and all(isinstance(name, str) for name in side)):
+        names = side if isinstance(side, list) else []
+        if len(names) != 2 or not all(isinstance(name, str) for name in names):
             raise ConfigError(f"comparisons has {pair}, which is no pair of rows", PAIRS)
-        _check_row(config, *side)
+        _check_row(config, *names)
     if sides[0] == sides[1]:
         raise ConfigError(f"comparisons has {sides[0]} against itself", PAIRS)
 
