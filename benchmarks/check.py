@@ -31,9 +31,9 @@ def check(folder: Path) -> int:
 
     run = RunFiles(folder)
     checks = {
-        "files": verify.files, "predictions": verify.predictions, "records": verify.records,
-        "test lock": verify.lock, "split": verify.split, "cells": complete.cells,
-        "controls": complete.controls, "stale": stale,
+        "files": verify.files, "tables": complete.tables, "predictions": verify.predictions,
+        "records": verify.records, "test lock": verify.lock, "split": verify.split,
+        "cells": complete.cells, "controls": complete.controls, "stale": stale,
     }  # fmt: skip
     failed = 0
     for name, one in checks.items():
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.check",
         description="Check a run's folder: values against predictions and records, the test lock, "
-        "the split, cells, controls; and which rows are stale.",
+        "the split, tables, cells, controls; and which rows are stale.",
         epilog="exit codes: 0 nothing failed, 2 no such run, 5 a check failed",
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")

@@ -126,8 +126,9 @@ def load_colorizer(
     name = method or next((name for name in able if methods.epochs(name)), None)
     if name is None or not colors_lightness(methods.pretext(name)):
         cause = f"{name} predicts no colour" if name else "the run trained no method to colorize"
-        able = (name for name in methods.names if colors_lightness(methods.pretext(name)))
-        raise ConfigError(cause, f"methods of this run that do: {', '.join(able) or 'none'}")
+        others = [name for name in methods.names if colors_lightness(methods.pretext(name))]
+        known = f"give --method, one of: {', '.join(others)}" if others else ""
+        raise ConfigError(cause, known or "give --run with a run that did, such as of exp=systems")
     return PictureColorizer(methods.load(name), size=size, temperature=temperature, device=device)
 
 

@@ -1,4 +1,4 @@
-"""Is a run whole: every cell that its configuration declares, every control that a table needs."""
+"""Is a run whole: every cell that it declares, and the controls and tables of its page."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -6,9 +6,30 @@ from typing import Any
 
 from benchmarks import controls as mandatory
 from benchmarks.contest import WAY_MATCHED
-from benchmarks.run_files import RunFiles
+from benchmarks.run_files import TABLES, RunFiles
 from benchmarks.settings import plain
-from benchmarks.verify import FAILED, OK, Finding
+from benchmarks.verify import FAILED, OK, SKIPPED, Finding
+
+
+def tables(run: RunFiles) -> Finding:
+    """encoders.csv, cost.csv and selection.csv tell of the rows' own methods and choices."""
+    told = {name: run.table(name) for name in TABLES}
+    probed = run.rows[run.rows["classifier"] != "pixels"]
+    wanted = {(m, str(f), str(s)) for m, f, s in probed[["method", "fold", "seed"]].to_numpy()}
+    for name in ("encoders.csv", "cost.csv"):
+        missing = wanted - {(line["method"], line["fold"], line["seed"]) for line in told[name]}
+        if missing and (run.folder / name).is_file():
+            method, fold, seed = min(missing)
+            return Finding(FAILED, f"{name} lacks {method} (fold {fold}, seed {seed})", run.again)
+    for line in told["selection.csv"]:
+        if line["chosen"] not in ("True", "False") or not _is_number(line["score"]):
+            return Finding(
+                FAILED, f"selection.csv has a line that tells nothing: {line}", run.again
+            )
+    absent = [name for name in TABLES if not (run.folder / name).is_file()]
+    if absent:
+        return Finding(SKIPPED, f"{', '.join(absent)}, which are not here")
+    return Finding(OK, f"{', '.join(TABLES)} can be read and tell of the methods of all rows")
 
 
 def cells(run: RunFiles) -> Finding:
@@ -56,6 +77,14 @@ def _declared(config: Any) -> Iterator[tuple[Any, ...]]:
             draws = matched.draws if entrant[1].split("@")[0] in matched.classifiers else 0
         for run in product(config.folds, config.seeds, range(draws)):
             yield (*entrant, task, budget, *run)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _without_twin(run: RunFiles, methods: set[str]) -> list[str]:

@@ -35,7 +35,7 @@ def resource_error(
         return ResourceError("the reader of the output has gone", "write it to a file")
     if error.errno in BLOCKED:
         return ResourceError(
-            f"cannot use {file}: {error.strerror}", f"mend the path, or choose another {place}"
+            f"cannot use {file}: {error.strerror}", f"mend the path, or choose a writable {place}"
         )
     return None
 

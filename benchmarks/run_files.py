@@ -19,6 +19,12 @@ from benchmarks.store import Store
 
 TEXT = ["exp", "method", "classifier", "tap", "task", "classes", "key", "split", "commit"]
 RUN = ["fold", "seed", "draw"]
+TABLES = {  # files beside rows.csv, and the columns that commands read
+    "encoders.csv": ("method", "fold", "seed", "key", "latents"),
+    "cost.csv": ("method", "fold", "seed", "seconds", "images_seen"),
+    "selection.csv": ("method", "classifier", "task", "labels_per_class", "fold", "seed", "draw",
+                      "candidate", "trial", "score", "chosen"),
+}  # fmt: skip
 AGAIN = "give the run's command again"
 
 
@@ -35,7 +41,8 @@ class RunFiles:
 
     def __post_init__(self) -> None:
         if not (self.folder / "rows.csv").is_file():
-            known = sorted(str(path.parent) for path in Path("results").glob("**/rows.csv"))
+            told = Path("results").glob("**/run.json")
+            known = sorted(str(p.parent) for p in told if p.with_name("rows.csv").is_file())
             raise ConfigError(
                 f"{self.folder} is not the folder of a run: it has no rows.csv",
                 f"known: {', '.join(known[:10]) or 'none'}",
@@ -111,9 +118,20 @@ class RunFiles:
             raise IntegrityError(f"predictions/{key}.npz is damaged: {said}", self.again) from None
 
     def table(self, name: str) -> list[dict[str, str]]:
-        """The lines of a CSV of the folder as texts; [] where it has none."""
+        """The lines of a CSV of the folder as texts; [] where it has none; DataError if torn."""
         path = self.folder / name
         if not path.is_file():
             return []
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file, strict=True)
+                lines = list(reader)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"{path} is damaged: {error}", self.again) from None
+        lacking = sorted({*TABLES.get(name, ())} - {*(reader.fieldnames or ())})
+        if lacking and reader.fieldnames:  # a table without lines has no header
+            raise DataError(f"{path} is damaged: it lacks {', '.join(lacking)}", self.again)
+        for number, line in enumerate(lines, 2):
+            if None in line or None in line.values():
+                raise DataError(f"{path} is damaged: line {number} is not whole", self.again)
+        return lines

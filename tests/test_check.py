@@ -64,7 +64,17 @@ def test_a_finished_run_passes_every_check(finished, capsys):
     code, found = lines(finished, capsys)
     assert code == 0
     assert {name: status for name, (status, _) in found.items()} == dict.fromkeys(
-        ["files", "predictions", "records", "test lock", "split", "cells", "controls", "stale"],
+        [
+            "files",
+            "tables",
+            "predictions",
+            "records",
+            "test lock",
+            "split",
+            "cells",
+            "controls",
+            "stale",
+        ],
         "ok",
     )
     assert "84 top-1 of 28 records" in found["predictions"][1]
@@ -162,3 +172,22 @@ def test_a_declared_defect_is_no_failure(copied, capsys):
 def test_no_run_is_exit_code_2(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert "is not the folder of a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["encoders.csv", "cost.csv", "selection.csv"])
+def test_a_table_that_tells_nothing_is_found(copied, capsys, name):
+    file = copied / name
+    header, *body = file.read_text().splitlines()
+    for torn in (["other,header", "1,2"], [header, *body[:-1], body[-1][:3]], [header, '"']):
+        file.write_text("\n".join(torn) + "\n")
+        code, found = lines(copied, capsys)
+        assert code == 5 and found["tables"][0] == "FAILED" and name in found["tables"][1]
+    file.unlink()
+    code, found = lines(copied, capsys)
+    assert code == 0 and found["tables"][0] == "not checked" and name in found["tables"][1]
+
+
+def test_tables_must_tell_of_the_methods_of_the_rows(copied, capsys):
+    file = copied / "encoders.csv"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert "encoders.csv lacks block_untrained" in lines(copied, capsys)[1]["tables"][1]

@@ -175,7 +175,7 @@ def test_classes_have_a_temperature_and_values_have_none(call, run, tmp_path, ca
     ("options", "said_", "remedy"),
     [
         (["--method", "block_autoencoding"], "block_autoencoding predicts no colour",
-         "do: block_untrained, block_regression, block_classes"),
+         "one of: block_untrained, block_regression, block_classes"),
         (["--method", "nothing"], "trained no method nothing", "known: block_untrained"),
     ],
 )  # fmt: skip

@@ -191,9 +191,9 @@ def started(tmp_path, *arguments, script="run"):
 
 def test_help_lists_what_exists_and_imports_nothing_heavy(tmp_path):
     text, modules = started(tmp_path, "--help")
-    for group in ("exp", "data", "methods", "probes", "baselines"):
+    for group in ("exp", "data", "methods", "probes", "baselines", "quality"):
         assert re.search(rf"^  {group} +.*{', '.join(options(group))}", text, re.MULTILINE)
-    assert "exit codes: 0 done, 2 configuration" in text
+    assert "exit codes: 0 done, 1 a bug, 2 configuration" in text
     assert "plan=true" in text and "split=RUN/split-0.tsv" in text
     assert "hydra" in modules
     assert not modules & HEAVY

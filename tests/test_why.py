@@ -88,3 +88,10 @@ def test_what_a_record_would_no_longer_be_made_of_is_said(copied, row):
     facts["code"]["probes"] = "0123"
     (copied / "run.json").write_text(json.dumps(facts))
     assert "stale     code of probes\n" in chain(RunFiles(copied), row["key"])
+
+
+@pytest.mark.parametrize("name", ["encoders.csv", "selection.csv"])
+def test_a_table_with_another_header_is_told(copied, row, capsys, name):
+    (copied / name).write_text("other,header\n1,2\n")
+    assert main([str(copied), row["key"]]) == 3
+    assert f"{name} is damaged: it lacks" in capsys.readouterr().err
