@@ -125,11 +125,11 @@ class RunFiles:
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file, strict=True)
-                lines = list(reader)
+                header, lines = reader.fieldnames, list(reader)
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path} is damaged: {error}", self.again) from None
-        lacking = sorted({*TABLES.get(name, ())} - {*(reader.fieldnames or ())})
-        if lacking and reader.fieldnames:  # a table without lines has no header
+        lacking = sorted({*TABLES.get(name, ())} - {*(header or ())})
+        if lacking and header:  # a table without lines has no header
             raise DataError(f"{path} is damaged: it lacks {', '.join(lacking)}", self.again)
         for number, line in enumerate(lines, 2):
             if None in line or None in line.values():

@@ -168,8 +168,9 @@ def test_a_device_that_is_not_there(ask):
 
 def test_results_that_cannot_be_written(ask, tmp_path):
     (tmp_path / "file").touch()
-    code, cause, remedy = ask(f"out={tmp_path / 'file'}")
-    assert code == 4 and str(tmp_path / "file") in cause and "out=DIR" in remedy
+    for out in (tmp_path / "file", tmp_path / ("x" * 300)):
+        code, cause, remedy = ask(f"out={out}")
+        assert code == 4 and str(out) in cause and "out=DIR" in remedy
 
 
 def test_a_budget_larger_than_a_class(ask, tmp_path):
