@@ -20,7 +20,10 @@ from models.encoder import EncoderClassifier
 
 SCORED_BY = [
     "probes",
-    *(f"benchmarks/{name}.py" for name in ("contest", "draws", "partition", "scoring", "splits")),
+    *(
+        f"benchmarks/{name}.py"
+        for name in ["contest", "draws", "partition", "scoring", "splits", "views"]
+    ),
 ]
 
 

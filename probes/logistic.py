@@ -31,8 +31,15 @@ class Solution(NamedTuple):
 
 
 def principal_axes(X: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
-    """Return the eigenvectors of X^T X as columns, an orthogonal matrix."""
-    return torch.linalg.eigh(X.T @ X / len(X)).eigenvectors
+    """Return the eigenvectors of X^T X as columns, an orthogonal matrix, in the precision of X.
+
+    Where hundreds of features are constant, LAPACK may not converge in float32; then float64 does.
+    """
+    products = X.T @ X / len(X)
+    try:
+        return torch.linalg.eigh(products).eigenvectors
+    except torch.linalg.LinAlgError:
+        return torch.linalg.eigh(products.double()).eigenvectors.to(X.dtype)
 
 
 class LogisticProblems:

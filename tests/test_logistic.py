@@ -120,3 +120,24 @@ def test_certified_gap_holds_and_few_iterations_are_admitted():
     )
     assert converged.all() and optimum <= reached <= optimum * (1 + 1e-4)
     assert not problems.solve(1e-4, problems.zeros(), max_iter=1, tol=1e-4)[1].any()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_axes_are_orthogonal_and_diagonalise_also_where_float32_does_not_converge(
+    monkeypatch, fails
+):
+    X = torch.randn(60, 20, generator=torch.Generator().manual_seed(0))
+    X[:, 5:12] = 0  # constant features
+    exact = torch.linalg.eigh
+
+    def eigh(A):
+        if fails and A.dtype == torch.float32:
+            raise torch.linalg.LinAlgError("the algorithm failed to converge")
+        return exact(A)
+
+    monkeypatch.setattr(torch.linalg, "eigh", eigh)
+    axes = principal_axes(X)
+    assert axes.dtype == torch.float32
+    assert torch.allclose(axes.T @ axes, torch.eye(20), atol=1e-5)
+    diagonal = axes.T @ (X.T @ X / 60) @ axes
+    assert torch.allclose(diagonal, torch.diag(diagonal.diagonal()), atol=1e-5)
