@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NOTE = (
     "Optimism: top-1 in points, tap and setting chosen on the test set, minus the same chosen on "
-    "the labelled pool. Interval: 95 %, paired, by a bootstrap over rows, runs, classes and images "
+    "the labelled pool. Interval: 95 %, paired, by a bootstrap over runs, classes and images "
     "(over classes and images alone where there is one). What is found so is luck with these test "
     "images, not skill: no other table may have it."
 )
