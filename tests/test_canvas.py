@@ -5,7 +5,16 @@ import io
 import numpy as np
 from PIL import Image
 
-from benchmarks.report.canvas import canvas, colour, legend_below, marker, png, text, webp
+from benchmarks.report.canvas import (
+    WEBP_MOST,
+    canvas,
+    colour,
+    embedded,
+    legend_below,
+    marker,
+    png,
+    text,
+)
 
 
 def test_text_is_one_short_line_without_formulas():
@@ -32,8 +41,9 @@ def test_a_page_gets_the_same_picture_in_fewer_bytes():
     sheet, (axes,) = canvas(1, width=4.0, height=3.0)
     axes.imshow(np.random.default_rng(0).random((40, 40, 3)))
     drawn = png(sheet)
-    smaller = webp(drawn)
-    assert len(smaller) < 0.8 * len(drawn) and webp(drawn) == smaller
+    form, smaller = embedded(drawn)
+    assert form == "webp" and len(smaller) < 0.8 * len(drawn)
+    assert embedded(drawn) == (form, smaller)
     before, after = (Image.open(io.BytesIO(part)).convert("RGB") for part in (drawn, smaller))
     assert after.tobytes() == before.tobytes()
 
@@ -42,3 +52,11 @@ def test_an_empty_legend_is_no_error():
     sheet, (axes,) = canvas(1, width=3.0, height=2.0)
     legend_below(sheet, axes)
     assert png(sheet)
+
+
+def test_a_picture_longer_than_webp_allows_stays_a_png():
+    for height, form in ((WEBP_MOST, "webp"), (WEBP_MOST + 1, "png")):
+        buffer = io.BytesIO()
+        Image.new("RGB", (2, height), "white").save(buffer, format="png")
+        found, data = embedded(buffer.getvalue())
+        assert found == form and Image.open(io.BytesIO(data)).size == (2, height)

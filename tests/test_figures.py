@@ -18,7 +18,8 @@ def rows():
     return pd.DataFrame(
         [
             {"method": method, "classifier": classifier, "label_free": True, "task": "all",
-             "classes": classes, "labels_per_class": budget, "metric": "top1", "n_test": 100,
+             "classes": classes, "labels_per_class": budget, "metric": "top1",
+             "fold": 0, "seed": 0, "n_test": 100,
              "value": value + budget / 1000 - 0.1 * (classes == "unseen")}
             for (method, classifier), value in SKILL.items()
             for classes, budget in itertools.product(("all", "seen", "unseen"), (5, 20, 50))

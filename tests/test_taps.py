@@ -16,7 +16,7 @@ TOP1 = {  # of linear_at: method, tap; nothing is known of small at conv3
 
 def row(method, classifier, value, *, classes="all", budget=75, seed=0, task="all"):
     return {"method": method, "classifier": classifier, "label_free": method != "small",
-            "task": task, "classes": classes, "labels_per_class": budget, "seed": seed,
+            "task": task, "classes": classes, "labels_per_class": budget, "fold": 0, "seed": seed,
             "metric": "top1", "value": value, "n_test": 100}  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX*"
 INK, FAINT = "#222222", "#dddddd"
+WEBP_MOST = 16383  # pixels a side
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,14 @@ def png(sheet: Sheet) -> bytes:
     return buffer.getvalue()
 
 
-def webp(picture: bytes) -> bytes:
-    """Return a PNG as lossless WebP, of half its size: a page carries all of its figures."""
+def embedded(picture: bytes) -> tuple[str, bytes]:
+    """Return the format and bytes in which a page carries a PNG: lossless WebP, of half its size.
+
+    What is longer than a WebP may be stays as it is.
+    """
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as opened:
+        if max(opened.size) > WEBP_MOST:
+            return "png", picture
         opened.save(buffer, format="webp", lossless=True)
-    return buffer.getvalue()
+    return "webp", buffer.getvalue()

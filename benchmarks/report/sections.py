@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from benchmarks.report.canvas import Figure, webp
+from benchmarks.report.canvas import Figure, embedded
 from benchmarks.report.render import Table, html_table
 from benchmarks.report.source import Source
 from benchmarks.report.validity import comparisons_table, facts
@@ -86,9 +86,10 @@ def _differences(source: Source, comparisons: pd.DataFrame) -> str:
 
 
 def _picture(figure: Figure, kind: str = "") -> str:
-    data = base64.b64encode(webp(figure.png)).decode()
+    form, data = embedded(figure.png)
+    text = base64.b64encode(data).decode()
     reach = ' tabindex="0"' if kind == "wide" else ""  # it scrolls: keys must reach it
     return (
         f'<figure class="{kind}"{reach}><figcaption>{escape(figure.title)}</figcaption>'
-        f'<img alt="{escape(figure.alt)}" src="data:image/webp;base64,{data}"></figure>'
+        f'<img alt="{escape(figure.alt)}" src="data:image/{form};base64,{text}"></figure>'
     )
