@@ -76,6 +76,13 @@ def test_flips_reach_their_floor_and_no_lower():
     assert sign_flip_p(effect_of(np.zeros(20)), seed=0) == 1.0
 
 
+@pytest.mark.parametrize("run_se", [1e-9, 0.05])
+def test_noise_of_runs_takes_no_flip_below_the_floor(run_se):
+    """The data are one of their flips, whatever runs add: half of that is no p of five classes."""
+    assert sign_flip_p(effect_of(np.ones(5), run_se=run_se), seed=0) == pytest.approx(2**-4)
+    assert sign_flip_p(effect_of(np.ones(1), run_se=run_se), seed=0) == 1.0
+
+
 def test_monte_carlo_flips_agree_with_exact_ones():
     shares = np.random.default_rng(0).normal(0.3, 1, 13)
     padded = np.append(shares, 0.0)
@@ -181,6 +188,26 @@ def test_a_row_that_its_record_contradicts_is_refused():
     rows.loc[0, "value"] += 0.01
     with pytest.raises(IntegrityError, match="do not give"):
         compare(rows, records.get, [(GOOD, POOR)], seed=0, unseen=UNSEEN)
+
+
+def test_a_row_without_a_value_is_refused():
+    rows, records = experiment()
+    rows.loc[0, "value"] = np.nan
+    with pytest.raises(IntegrityError, match="do not give"):
+        compare(rows, records.get, [(GOOD, POOR)], seed=0, unseen=UNSEEN)
+
+
+@pytest.mark.parametrize(
+    ("primary", "endpoint"),
+    [({"labels_per_class": 25}, ("all", 25)), ({"classes": "unseen"}, None), (None, None)],
+)
+def test_what_an_endpoint_leaves_open_is_one_cell_or_none(primary, endpoint):
+    """As a report reads it (`Source.endpoint`): all classes, and no labels that were not named."""
+    rows, records = experiment()
+    asked = {"seed": 0, "unseen": UNSEEN, "primary": primary, "n_resamples": 50}
+    found = compare(rows, records.get, [(GOOD, POOR)], **asked)
+    marked = found.loc[found["primary"], ["classes", "labels_per_class"]]
+    assert list(marked.itertuples(index=False, name=None)) == ([endpoint] if endpoint else [])
 
 
 def test_two_records_of_one_run_are_refused():
