@@ -146,14 +146,16 @@ def _between(
     """The variance that units add to the mean by themselves, and its degrees of freedom.
 
     That is what is left when the variance which their classes and images explain is subtracted.
+    The mean is over runs: a unit of more runs weighs more in it, by its share of them.
     """
-    n_units = len(units)
+    n_units, shares = len(units), (units > 0).mean(1)
     if n_units == 1:
         return 0.0, 0
     of_units = units @ centred
     products = unbias * of_units @ of_units.T
-    explained = float(np.trace(products) - products.sum() / n_units) / (n_units - 1) / n_units
-    return max(0.0, float((units @ means).var(ddof=1)) / n_units - explained), n_units - 1
+    explained = float(np.trace(products) - products.sum() / n_units) / (n_units - 1)
+    own = max(0.0, float((units @ means).var(ddof=1)) - explained)
+    return own * float((shares**2).sum()), n_units - 1
 
 
 def average(parts: Sequence[Contrast]) -> Contrast:

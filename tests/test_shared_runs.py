@@ -84,6 +84,25 @@ def test_two_folds_are_taken_as_they_are_and_three_are_not():
     )
 
 
+def test_a_seed_of_more_runs_weighs_more():
+    """Of eight runs one seed has five: its luck is 5/8 of theirs, and the spread of means tells."""
+    rng, effects, told = np.random.default_rng(6), [], []
+    places = [(fold, 0) for fold in range(5)] + [(0, 1), (0, 2), (0, 3)]
+    labels, ids = np.repeat(np.arange(10), 10), np.arange(100)
+    for seed in range(60):
+        luck = rng.normal(0, 0.3, 4)
+        runs = [
+            Paired(ids, labels, rng.normal(luck[at[1]], 0.1, 100), np.zeros(100), at)
+            for at in places
+        ]
+        made = hierarchical_bootstrap(runs, seed=seed, n_resamples=2)
+        effects.append(made.effect)
+        told.append(made.run_se**2)
+    # 0.3 squared times (5/8)^2 + 3 (1/8)^2; over four equal seeds it would be a quarter.
+    assert np.mean(told) == pytest.approx(0.09 * 28 / 64, rel=0.3)
+    assert np.var(effects) == pytest.approx(np.mean(told), rel=0.5)
+
+
 def test_draws_of_one_encoder_are_averaged():
     draws = grid(np.random.default_rng(2), folds=2, seeds=1, draws=4)
     found = hierarchical_bootstrap(draws, seed=0)
