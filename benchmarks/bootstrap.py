@@ -86,7 +86,7 @@ def contrast_bootstrap(runs: Sequence[Contrast], *, seed: int, n_resamples: int 
     As above; the two groups' classes are resampled apart, and a class that is in one group in
     some runs and in the other in others is compared with itself.
     """
-    runs = _one_each(runs)
+    runs = one_each(runs)
     columns, labels = union(runs)
     shares = [run.weight * run.value for run in runs]
     parts, rng = levels(runs, columns, labels), np.random.default_rng(seed)
@@ -118,8 +118,8 @@ def interval(
     return hierarchical_bootstrap([run], seed=seed, n_resamples=n_resamples)
 
 
-def _one_each(runs: Sequence[Contrast]) -> list[Contrast]:
-    """One contrast for each fold and seed; what says neither is a run of its own."""
+def one_each(runs: Sequence[Contrast]) -> list[Contrast]:
+    """Return one contrast for each fold and seed; what says neither is a run of its own."""
     of_run: dict[object, list[Contrast]] = {}
     for i, run in enumerate(runs):
         of_run.setdefault(run.at or i, []).append(run)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.bootstrap import contrast_bootstrap
+from benchmarks.bootstrap import contrast_bootstrap, one_each
 from benchmarks.contest import WAY_MATCHED
 from benchmarks.controls import EXPOSED
 from benchmarks.levels import Contrast, average
@@ -93,7 +93,7 @@ def within_class_gaps(
     for names, part in _whole(rows).groupby(ROW, sort=False):
         runs = [(read(row["key"]), unseen[int(row["fold"])]) for _, row in part.iterrows()]
         at = list(zip(part["fold"], part["seed"], strict=True))
-        by_class = _by_class(runs)
+        by_class = _by_class(runs, at)
         if not len(by_class):
             continue
         named = dict(zip(ROW, names, strict=True))
@@ -112,7 +112,7 @@ def _whole(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _estimate(contrasts: Sequence[Contrast], *, seed: int) -> dict[str, Any]:
-    found = contrast_bootstrap(contrasts, seed=seed)
+    found, contrasts = contrast_bootstrap(contrasts, seed=seed), one_each(contrasts)
     seen, unseen = (
         float(np.mean([np.maximum(sign * run.weight, 0) @ run.value for run in contrasts]))
         for sign in (1, -1)
@@ -148,12 +148,18 @@ def _between(seen: Sequence[Record], unseen: Sequence[Record], at: At) -> Contra
     return average(parts)
 
 
-def _by_class(runs: Sequence[tuple[Record, Sequence[int]]]) -> pd.DataFrame:
+def _by_class(runs: Sequence[tuple[Record, Sequence[int]]], at: Sequence[At]) -> pd.DataFrame:
     """Top-1 of every class over runs that saw it and runs that did not; only classes with both.
 
-    `n_seen` and `n_unseen` count those runs, `n_test` the class's images.
+    `n_seen` and `n_unseen` count those runs, `n_test` the class's images. Records of one fold and
+    seed are draws of one run, and averaged first.
     """
-    found = pd.concat([_class_scores(record, unseen) for record, unseen in runs])
+    scores = [
+        _class_scores(record, unseen).assign(run=str(place))
+        for (record, unseen), place in zip(runs, at, strict=True)
+    ]
+    found = pd.concat(scores).groupby(["run", "hidden", "label"], sort=False, as_index=False)
+    found = found.agg(top1=("top1", "mean"), n_test=("n_test", "max"))
     sides = {
         name: found[found["hidden"] == hidden]
         .groupby("label")
@@ -175,11 +181,11 @@ def _paired(
     runs: Sequence[tuple[Record, Sequence[int]]], at: Sequence[At], by_class: pd.DataFrame
 ) -> Iterator[Contrast]:
     """The runs weighed so that their mean is the mean over classes of seen minus unseen top-1."""
-    classes = by_class.set_index("label")
+    classes, n_runs = by_class.set_index("label"), len(set(at))
     for (record, unseen), place in zip(runs, at, strict=True):
         kept = np.isin(record["label"], by_class["label"])
         label = record["label"][kept]
         hidden, of = np.isin(label, list(unseen)), classes.loc[label]
         times = np.where(hidden, -of["n_unseen"], of["n_seen"])
-        weight = len(runs) / len(classes) / of["n_test"].to_numpy() / times
+        weight = n_runs / len(classes) / of["n_test"].to_numpy() / times
         yield Contrast(record["ids"][kept], label, _right(record)[kept], weight, place)

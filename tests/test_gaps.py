@@ -93,6 +93,25 @@ def test_more_seeds_in_one_fold_weigh_no_class_more():
     assert found["effect"].item() == pytest.approx(by_hand)
 
 
+def test_more_draws_in_one_run_weigh_no_class_more():
+    """Classes are as accurate in every fold, and lose 0.05 unseen; fold 0 has three draws."""
+    run = Run()
+    folds_of(run, 5, loss=lambda c: 0.05, exposed_loss=lambda c: 0)
+    for draw, method in itertools.product((1, 2), ("net", "net_exposed")):
+        lost = 0.05 * (method == "net")
+        run.add(lambda c, lost=lost: 0.5 + c / 50 - lost * (c % 5 == 0), method=method, draw=draw)
+    found, parts = run.asked(within_class_gaps)
+    for line in found.to_dict("records"):
+        of = parts[parts["method"] == line["method"]]
+        assert line["runs"] == 5
+        assert line["effect"] == pytest.approx(of.eval("seen - unseen").mean())
+        assert line["effect"] == pytest.approx(line["seen"] - line["unseen"])
+    (line,) = run.asked(exposure_gaps).to_dict("records")
+    assert line["gap"] - line["gap_exposed"] == pytest.approx(line["effect"])
+    assert line["effect"] == pytest.approx(line["seen"] - line["unseen"])
+    assert line["effect"] == pytest.approx(0.05)
+
+
 def test_exposure_takes_difficulty_out_of_the_gap():
     """The unseen classes of fold 0 are harder by 0.04; being unseen costs 0.05 more."""
     run = Run()
