@@ -41,6 +41,12 @@ def test_one_run_says_what_it_cannot_say():
     assert "nothing is known of other seeds" in answer(compared(runs=1), {})
 
 
+def test_folds_of_one_seed_say_nothing_of_another():
+    told = "3 runs of one seed, so nothing is known of other seeds"
+    assert told in answer(compared(), {"seeds": [4]})
+    assert "nothing is known" not in answer(compared(), {"seeds": [4, 5]})
+
+
 def test_an_effect_without_significance_is_weak_evidence():
     assert "p stays above 0.05" in answer(compared(p_holm=0.08), {})
     text = answer(compared(p_holm=0.125, n_classes=4), {})

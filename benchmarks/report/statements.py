@@ -33,7 +33,7 @@ def _verdict(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> str:
     setting = f"{where(row['classes'], row['task'])} with {labels} per class"
     evidence = (
         f"95 % interval {points(row['low'])} to {points(row['high'])}, {p_text(row['p_holm'])} "
-        f"after Holm, {_runs(int(row['runs']))}"
+        f"after Holm, {_runs(int(row['runs']), run)}"
     )
     if row["low"] <= 0 <= row["high"]:
         seed = " and for this seed" if row["runs"] == 1 else ""
@@ -60,8 +60,12 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _runs(runs: int) -> str:
-    return f"{runs} runs" if runs > 1 else "one run, so nothing is known of other seeds"
+def _runs(runs: int, run: Mapping[str, Any]) -> str:
+    """How many runs, and whether they are of one seed: folds alone say nothing of another."""
+    told = f"{runs} runs" if runs > 1 else "one run"
+    if runs > 1 and len(run.get("seeds", [])) != 1:
+        return told
+    return f"{told}{' of one seed' if runs > 1 else ''}, so nothing is known of other seeds"
 
 
 def _doubt(row: pd.Series) -> str:
