@@ -65,11 +65,18 @@ def test_a_plan_of_more_folds_says_that_the_figure_is_of_fewer_runs(earlier, pla
     runs = [earlier("a_one", "folds=[0]", runs=1), earlier("b_two", points=7.0)]
     asked = plan("folds=[0,1,2,3,4]", "draws=2")
     assert detectable(asked, [], runs) == (
-        "7.0 points, as measured in b_two (2 run(s)); this plan is of 10 run(s) and differs: "
+        "7.0 points, as measured in b_two (2 run(s)); this plan is of 5 run(s) and differs: "
         "folds [0, 1, 2, 3, 4] in place of [0, 1], draws 2 in place of 1"
     )
     said = detectable(asked, [], runs[:1])
-    assert said.startswith("5.0 points, as measured in a_one (1 run(s)); this plan is of 10 run(s)")
+    assert said.startswith("5.0 points, as measured in a_one (1 run(s)); this plan is of 5 run(s)")
+
+
+def test_draws_are_no_runs_of_their_own(earlier, plan):
+    """Tests average the draws of a fold and seed, so four runs of one draw are nearer than two."""
+    same, more = earlier("a_same", "draws=3"), earlier("b_more", "seeds=[0,1,2]", runs=6)
+    said = detectable(plan("draws=3"), [], [more, same])
+    assert said == "5.0 points, as measured in a_same (2 run(s))"
 
 
 @pytest.mark.parametrize(
