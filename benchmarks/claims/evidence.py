@@ -19,7 +19,7 @@ from benchmarks.claims.declarations import CORRELATION, Claim, Endpoint
 from benchmarks.claims.rank_agreement import rank_agreement, scores_of_systems
 from benchmarks.claims.runs import RunFolder
 from benchmarks.errors import IntegrityError
-from benchmarks.significance import PAIR, compare, paired_difference
+from benchmarks.significance import PAIR, RUN, compare, paired_difference
 from benchmarks.store import atomic_write
 
 NAMED_BY_NETWORK = ("lpips", "fid")  # their metrics carry the trunk's name: lpips_alex_random
@@ -204,15 +204,18 @@ def _own_test(folder: RunFolder, endpoint: Endpoint) -> Difference | None:
 
 
 def _values_alone(folder: RunFolder, endpoint: Endpoint) -> Difference | None:
+    """The mean difference over the runs that both sides have, draws averaged in their run."""
     cell = _cell(folder.rows, endpoint)
     a, b = (
         _where(cell, dict(zip(("method", "classifier"), side, strict=True)))
         for side in (endpoint.a, endpoint.b)
     )
-    if not len(a) or not len(b):
+    both = a.merge(b, on=RUN, suffixes=("_a", "_b"))
+    if not len(both):
         return None
-    found = dict.fromkeys(NUMBERS, math.nan) | {"effect": a["value"].mean() - b["value"].mean()}
-    counts = {"runs": len(a), "n_test": a["n_test"].max(), "n_classes": 0}
+    of_runs = (both["value_a"] - both["value_b"]).groupby([both["fold"], both["seed"]]).mean()
+    found = dict.fromkeys(NUMBERS, math.nan) | {"effect": of_runs.mean()}
+    counts = {"runs": len(of_runs), "n_test": both["n_test_a"].max(), "n_classes": 0}
     return _difference("top1", {**found, **counts})
 
 
