@@ -54,6 +54,15 @@ def test_folds_have_the_corrected_t_and_runs_a_probability(folds):
     assert won == "1.00 (0.16 to 1.00)"
 
 
+def test_one_difference_in_every_fold_is_no_test_over_folds(folds):
+    """Nothing of pixels depends on a fold: its records are the same, and Student's p would be 0."""
+    first = folds.rows[folds.rows["fold"] == 0]
+    same = with_rows(folds, pd.concat([first, first.assign(fold=1)], ignore_index=True))
+    asked = {**same.run, "primary": {"labels_per_class": 25, "classes": "all"}}
+    same = type(same)(**{**vars(same), "run": asked})
+    assert not any("corrected t" in row[0] for row in other_tests(same).rows)
+
+
 def test_spread_over_folds_is_their_sd(folds):
     table = spread(folds)
     assert table.header == ("method", "classifier", "IQM", "class fold (2)")

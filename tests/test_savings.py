@@ -49,6 +49,17 @@ def test_sides_of_a_run_are_sorted_by_image(source):
         assert np.array_equal(of, matched(run, "a", other)[name])
 
 
+def test_a_budget_that_a_run_lacks_is_left_out(source):
+    """Images of unseen classes differ from fold to fold: curves are over the same runs, or none."""
+    rows = source.rows
+    budget, fold = rows["labels_per_class"], rows["fold"]
+    last = (budget == 75) & (fold == 1)
+    apart = last | (budget == 25) | ((budget == 5) & (fold == 0))  # 5 in one fold, 75 in the other
+    for lacking, budgets in ((apart, None), (last, {"5", "25"})):
+        table = saved_labels(type(source)(**{**vars(source), "rows": rows[~lacking]}))
+        assert (table and {row[2] for row in table.rows}) == budgets
+
+
 def test_one_budget_or_no_pixels_give_no_table(source):
     one = source.rows[source.rows["labels_per_class"] == 25]
     assert saved_labels(type(source)(**{**vars(source), "rows": one})) is None

@@ -49,6 +49,19 @@ def test_single_runs_have_a_half_width_and_repeated_ones_do_not(tmp_path):
     assert read(written(tmp_path / "two", seeds=(0, 1))).rows["half_width"].isna().all()
 
 
+def test_draws_of_a_single_run_have_half_widths_and_folds_do_not(tmp_path):
+    for name, of_draws in (("draw", True), ("fold", False)):
+        folder = written(tmp_path / name, seeds=(0, 1))
+        rows = pd.read_csv(folder / "rows.csv")
+        rows[[name, "seed"]] = np.stack([rows["seed"], 0 * rows["seed"]], axis=1)
+        rows.to_csv(folder / "rows.csv", index=False)
+        (folder / "run.json").write_text(json.dumps({"unseen_classes": {"0": [4, 5], "1": [4]}}))
+        found = read(folder).rows
+        top1 = found[found["metric"] == "top1"]
+        assert top1["half_width"].notna().all() == of_draws
+        assert top1["half_width"].isna().all() != of_draws
+
+
 def test_optional_files_are_empty_when_missing_or_empty(tmp_path):
     folder = written(tmp_path / "run")
     (folder / "selection.csv").write_text("\n")

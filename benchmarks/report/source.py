@@ -95,9 +95,13 @@ def read(run_dir: Path) -> Source:
 
 
 def with_half_widths(rows: pd.DataFrame, read_predictions: Read, unseen: Unseen) -> pd.DataFrame:
-    """Return the rows with `half_width`: of the 95 % interval, where a cell has a single run."""
+    """Return the rows with `half_width`: of the 95 % interval, where a cell has a single run.
+
+    A run is a fold and seed: each of its draws has the half width of its own.
+    """
     top1 = rows[rows["metric"] == "top1"]
-    single = top1.index[~top1.duplicated([*HANDLE, *CELL], keep=False)]
+    cells = top1.groupby([*HANDLE, *CELL], dropna=False)[["fold", "seed"]]
+    single = top1.index[(cells.transform("nunique") == 1).all(axis=1)]
     widths = half_widths(rows.loc[single], read_predictions, seed=0, unseen=unseen)
     return rows.assign(half_width=pd.Series(widths, index=single, dtype=float))
 
