@@ -142,20 +142,6 @@ def test_holm_counts_what_was_declared_not_what_was_run(run):
     assert among.p_holm == pytest.approx(min(1, 3 * alone.p_holm))
 
 
-def test_two_values_alone_are_those_of_the_runs_that_both_have(run):
-    """Good has two draws in fold 0, poor has no fold 1: nothing of fold 1 can be said."""
-    rows = pd.read_csv(run / "rows.csv")
-    again = rows[(rows["fold"] == 0)].assign(draw=1)
-    again["value"] += np.where(again["method"] == "good", 0.2, 0.0)
-    rows.loc[(rows["method"] == "good") & (rows["fold"] == 1), "value"] = 0.0
-    rows = rows[(rows["method"] != "poor") | (rows["fold"] == 0)]
-    pd.concat([rows, again]).to_csv(run / "rows.csv", index=False)
-    found = evidence(run_folders([run])[0], endpoint())
-    of = rows[(rows["classes"] == "all") & (rows["fold"] == 0)].set_index("method")["value"]
-    assert found.effect == pytest.approx(of["good"] - of["poor"] + 0.1)
-    assert found.runs == 1 and not found.tested
-
-
 def test_evidence_outlives_the_single_images(run):
     asked = [endpoint(), pictures(classes="unseen")]
     folder = run_folders([run])[0]
