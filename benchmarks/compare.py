@@ -30,6 +30,8 @@ NOTE = (
     "runs, each once. With one run, nothing is known of other seeds."
 )
 
+LEAST_P = 1e-4  # of Monte Carlo flips, which count the data as one of 10,000
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the comparison that the command line (default: sys.argv) asks for; the exit code."""
@@ -106,7 +108,19 @@ def _table(a: "RunFiles", b: "RunFiles", rows_a: "pd.DataFrame", rows_b: "pd.Dat
     )
     header = ("row", "classes", "labels", "A - B", "95 % interval", "p (Holm)", "detectable",
               "runs", "n test")  # fmt: skip
-    return markdown(Table("What both runs share", header, body, NOTE, n_names=2)).strip()
+    note = NOTE + out_of_reach(len(found))
+    return markdown(Table("What both runs share", header, body, note, n_names=2)).strip()
+
+
+def out_of_reach(n_rows: int) -> str:
+    """The sentence on so many rows that none can have p <= 0.05 after Holm; else nothing."""
+    least = n_rows * LEAST_P
+    if least <= 0.05:
+        return ""
+    return (
+        f" No row of {n_rows} can be told apart: the least p of flips, {LEAST_P:g}, is "
+        f"{least:.3f} after correction. Ask for the rows in question by --rows."
+    )
 
 
 def _marked(rows: "pd.DataFrame", run: str) -> "pd.DataFrame":

@@ -17,6 +17,7 @@ from benchmarks.split_file import read_manifest
 
 CELL = ["method", "classifier", "task", "classes", "labels_per_class"]
 HANDLE = ["method", "classifier"]
+GROUPS = ["all", "seen", "unseen"]
 WORDS = {"labels_per_class": "labels a class", "draw": "label draw"}
 
 
@@ -37,6 +38,10 @@ def shared(
     both = rows_a.merge(
         rows_b[[*CELL, *RUN, "key", "split", "row_b"]], on=[*CELL, *RUN], suffixes=("", "_b")
     )
+    why_not += [
+        f"task {task}: its classes are those of a draw, which no split file tells"
+        for task in sorted(set(both["task"]) - set(GROUPS))
+    ]
     keep = np.zeros(len(both), bool)
     for _, part in both.groupby(["fold", "split", "split_b"]):
         fold, split_a, split_b = part[["fold", "split", "split_b"]].to_numpy()[0]
@@ -93,7 +98,7 @@ def _comparable(
 ) -> tuple[list[str], list[str]]:
     """Groups of classes whose test images are the same in this fold, and why others are not."""
     if hashes[0] == hashes[1]:
-        return ["all", "seen", "unseen"], []
+        return GROUPS, []
     told = f"fold {fold}: the splits differ ({hashes[0][:12]}, {hashes[1][:12]})"
     try:
         first, second = (_test_images(run.folder / f"split-{fold}.tsv", h)
@@ -106,7 +111,7 @@ def _comparable(
         return [], [f"{told}, and so do the test images: {counts}"]
     if a.unseen.get(fold) != b.unseen.get(fold):
         return ["all"], [f"{told}: other classes are unseen, so only rows on all are compared"]
-    return ["all", "seen", "unseen"], [f"{told} in training images; tested on the same: compared"]
+    return GROUPS, [f"{told} in training images; tested on the same: compared"]
 
 
 @cache

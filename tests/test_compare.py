@@ -3,12 +3,15 @@
 import hashlib
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.compare import main
+from benchmarks.bootstrap import Estimate
+from benchmarks.compare import LEAST_P, main, out_of_reach
+from benchmarks.significance import holm, sign_flip_p
 
 A, B = "block_regression/linear", "block_untrained/linear"
 
@@ -144,6 +147,30 @@ def test_predictions_that_contradict_their_row_are_no_evidence(finished, copied,
     )
     code, _, _, text = compared(capsys, finished, copied)
     assert code == 5 and "do not give its" in text
+
+
+def test_so_many_rows_that_none_can_be_found_are_told():
+    sure = Estimate(effect=1.0, low=1.0, high=1.0, se=0.0, runs=1, n_images=9, run_se=0.0,
+                    run_widening=1.0, by_class=np.full(101, 1 / 101))  # fmt: skip
+    assert sign_flip_p(sure, seed=0) == LEAST_P
+    for n_rows in (500, 501):
+        found = holm([LEAST_P] * n_rows).min() <= 0.05
+        assert bool(out_of_reach(n_rows)) != found
+    assert "0.050 after correction" in out_of_reach(501) and "--rows" in out_of_reach(501)
+
+
+def test_tasks_of_drawn_classes_are_told(copied, capsys):
+    one, two = copied, copied.parent / "other"
+    shutil.copytree(one, two)
+    for folder in (one, two):
+        rows = pd.read_csv(folder / "rows.csv")
+        more = rows[rows["classes"] == "seen"].assign(task="way_matched")
+        pd.concat([rows, more]).to_csv(folder / "rows.csv", index=False)
+    code, table, reasons, _ = compared(capsys, one, two)
+    assert code == 0 and len(table) == 7 * 2 * 3
+    assert reasons == [
+        "task way_matched: its classes are those of a draw, which no split file tells"
+    ]
 
 
 def test_a_stale_run_is_marked(finished, copied, capsys):
