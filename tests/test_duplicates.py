@@ -73,6 +73,13 @@ def test_box_counts_by_fold(audited):
     )
 
 
+def test_box_calls_folds_by_their_own_numbers(tmp_path, fake_run):
+    folder = fake_run(tmp_path / "demo", folds=(1, 2))
+    pd.DataFrame(LINES, columns=COLUMNS).to_csv(folder / "duplicates.csv", index=False)
+    told = duplicate_facts(read(folder))[0][1]
+    assert told.startswith("fold 1: 1 test image nearly") and "; fold 2: 0 test images" in told
+
+
 def test_box_tells_a_clean_run_from_one_that_was_not_audited(audited, fake_run, tmp_path):
     assert duplicate_facts(read(audited([])))[0][1].startswith("0 test images nearly")
     other = fake_run(tmp_path / "other")

@@ -70,7 +70,7 @@ def test_taps_show_the_best_trial_of_each():
     selection = pd.DataFrame(
         [
             {"method": "split", "classifier": probe, "labels_per_class": budget,
-             "candidate": f"{tap} C=1", "trial": trial, "fold": fold,
+             "candidate": f"{tap} C=1", "trial": trial, "fold": fold, "task": "all",
              "score": (score + 0.1 * trial + budget / 100) * (probe == "linear")}
             for tap, score in {"conv1": 0.2, "mid": 0.3}.items()
             for trial, fold, budget, probe in itertools.product(
@@ -78,6 +78,8 @@ def test_taps_show_the_best_trial_of_each():
             )
         ]
     )  # fmt: skip
+    fewer = selection.assign(task="unseen", score=0.9)  # heads of fewer classes guess better
+    selection = pd.concat([selection, fewer])
     figure = tap_scores(selection, classifier="linear")  # the zeros of the control stay out
     assert figure is not None
     opened(figure)

@@ -34,9 +34,10 @@ def duplicate_facts(source: Source) -> list[tuple[str, str]]:
     pairs = source.duplicates
     if pairs.empty and not len(pairs.columns):
         return [("Near duplicates", "NOT AUDITED: this run's folder has no duplicates.csv")]
-    per_fold = [_fold_text(pairs, int(fold)) for fold in sorted(source.rows["fold"].unique())]
-    told = per_fold[0] if len(set(per_fold)) == 1 else "; ".join(
-        f"fold {fold}: {part}" for fold, part in enumerate(per_fold))  # fmt: skip
+    folds = sorted(source.rows["fold"].unique())
+    per_fold = {int(fold): _fold_text(pairs, int(fold)) for fold in folds}
+    told = "; ".join(f"fold {fold}: {part}" for fold, part in per_fold.items())
+    told = told if len(set(per_fold.values())) > 1 else next(iter(per_fold.values()))
     return [("Near duplicates", f"{told} ({TOLD})")]
 
 

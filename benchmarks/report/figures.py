@@ -101,8 +101,12 @@ def cost_accuracy(
 
 
 def tap_scores(selection: pd.DataFrame, *, classifier: str) -> Figure | None:
-    """Return the best selection score of each tap, by method, as one probe met them."""
-    selection = selection[selection["classifier"] == classifier]
+    """Return the best selection score of each tap, by method, as one probe met them.
+
+    Of the heads that tell all classes apart: those of a task of fewer guess better.
+    """
+    of_probe = (selection["classifier"] == classifier) & (selection["task"] == "all")
+    selection = selection[of_probe]
     if not len(selection):
         return None
     best = selection[selection["labels_per_class"] == selection["labels_per_class"].max()]
@@ -116,9 +120,9 @@ def tap_scores(selection: pd.DataFrame, *, classifier: str) -> Figure | None:
     axes.barh(range(len(best)), best, color=colours)
     axes.set_yticks(range(len(best)), [text(name) for name in names], fontsize=9)
     axes.invert_yaxis()
-    axes.set_xlabel("top-1 in selection, inside the labelled pool (%)")
+    axes.set_xlabel("top-1 in selection, all classes of the labelled pool (%)")
     texts = [f"{name} {score:.1f}" for name, score in zip(names, best, strict=True)]
-    alt = f"Bars of top-1 in % in selection, by tap: {'; '.join(texts)}."
+    alt = f"Bars of top-1 in % in selection among all classes, by tap: {'; '.join(texts)}."
     return Figure("taps", f"Which layer the {classifier} probe reads best", png(sheet), alt)
 
 
