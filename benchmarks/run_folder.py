@@ -16,7 +16,7 @@ from benchmarks.controls import controls
 from benchmarks.data import ImageStore
 from benchmarks.encoders import MethodEncoder
 from benchmarks.nearest import write_neighbours
-from benchmarks.partition import manifest
+from benchmarks.partition import Split, manifest
 from benchmarks.provenance import commit, device_name
 from benchmarks.settings import build, plain
 from benchmarks.shown_pictures import write_examples, write_extremes
@@ -68,9 +68,11 @@ def write_rows(folder: Path, rows: list[dict[str, Any]], store: Store) -> None:
 
 
 def write_quality(folder: Path, rows: list[dict[str, Any]], store: Store) -> None:
-    """Write quality.csv and each record's values by picture; neither where none was measured."""
+    """Write quality.csv and each record's values by picture; neither is left where none was."""
     if rows:
         atomic_write(folder / "quality.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+    else:
+        (folder / "quality.csv").unlink(missing_ok=True)
     keys = {row["key"] for row in rows}
     for key in keys:
         values = store.path("quality", key) / "values.npz"
@@ -111,6 +113,7 @@ def write_facts(
     """Write config.yaml, split-FOLD.tsv and run.json: what was asked, of what, by what."""
     images, split = rounds[0].images, rounds[0].split
     splits = {at.fold: at.split for at in rounds}
+    counts = {str(fold): _sides(made) for fold, made in splits.items()}
     for fold, made in splits.items():
         atomic_write(folder / f"split-{fold}.tsv", manifest(made, images.hashes).encode())
     for e in encoders:
@@ -120,7 +123,7 @@ def write_facts(
     kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "out"])
     atomic_write(folder / "config.yaml", OmegaConf.to_yaml(kept).encode())
     seconds = sum({row["key"]: row["seconds"] for row in rows}.values())
-    seconds += sum(json.loads((e.folder / "cost.json").read_text())["seconds"] for e in encoders)
+    seconds += pretraining_seconds(encoders)
     asked = ("name", "title", "question", "folds", "seeds", "selection", "exploratory", "defects",
              "notes")  # fmt: skip
     facts = {
@@ -139,10 +142,8 @@ def write_facts(
             "seen": len(split.seen),
             "unseen": len(split.unseen),
         },
-        "n_pretrain": len(split.pretrain),
-        "n_pool": len(split.pool),
-        "n_test": len(split.test),
-        "dropped": len(split.dropped),
+        **_sides(split),
+        "images": counts,
         "bad": list(images.bad),
         "split": ", ".join(made.manifest_hash[:12] for made in splits.values()),
         "unseen_classes": {str(fold): made.unseen.tolist() for fold, made in splits.items()},
@@ -154,6 +155,28 @@ def write_facts(
         "command": command,
     }
     atomic_write(folder / "run.json", json.dumps(facts, indent=1).encode())
+
+
+def pretraining_seconds(encoders: Sequence[MethodEncoder]) -> float:
+    """What training the encoders took, and those on record that they start from, each once."""
+    found: dict[str, MethodEncoder] = {}
+    for encoder in encoders:
+        link: MethodEncoder | None = encoder
+        while link is not None:
+            found[link.key] = link
+            link = link.start
+    there = [e for e in found.values() if e.at.store.has("encoders", e.key)]
+    return float(sum(json.loads((e.folder / "cost.json").read_text())["seconds"] for e in there))
+
+
+def _sides(split: Split) -> dict[str, int]:
+    """How many images stand on each side."""
+    return {
+        "n_pretrain": len(split.pretrain),
+        "n_pool": len(split.pool),
+        "n_test": len(split.test),
+        "dropped": len(split.dropped),
+    }
 
 
 def _candidates(row: dict[str, Any], choice: dict[str, Any]) -> list[dict[str, Any]]:

@@ -44,7 +44,10 @@ def test_label_curves_show_one_probe_and_pixels(rows):
 
 def test_label_curves_of_a_single_budget(rows):
     one = rows[rows["labels_per_class"] == 5]
-    opened(label_curves(one, classes="all", classifier="linear"))
+    figure = label_curves(one, classes="all", classifier="linear")
+    opened(figure)
+    assert figure.name == "labels_all" and "with 5 labels per class, all classes" in figure.title
+    assert "split \\$x 40.5; net 色 30.5." in figure.alt
 
 
 def test_seen_unseen_is_at_the_largest_budget(rows):
@@ -85,3 +88,9 @@ def test_taps_show_the_best_trial_of_each():
     opened(figure)
     assert tap_scores(selection, classifier="knn") is None
     assert "split · conv1 35.0; split · mid 45.0." in figure.alt
+
+
+def test_nothing_is_drawn_of_a_probe_without_rows(rows):
+    of_linear = rows[rows["classifier"] == "linear"]
+    assert label_curves(of_linear, classes="all", classifier="knn") is None
+    assert seen_unseen(of_linear, classifier="knn") is None

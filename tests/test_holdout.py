@@ -73,3 +73,10 @@ def test_folds_give_the_gap_within_classes_and_a_twin_that_of_exposure(exposed):
     assert {row[3] for row in ends.rows} == {"+20.0", "\u221220.0"}
     for table in tables:
         assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_a_run_without_heads_of_all_classes_tells_nothing_of_them():
+    (table,) = holdout_tables(source([
+        ("net", "unseen", [0, 1], 0, 0, 0.6), ("net", "way_matched", [2, 3], 0, 0, 0.7),
+    ]))  # fmt: skip
+    assert "nan" not in table.caption and table.rows[0][-2:] == ("-", "-")

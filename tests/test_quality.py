@@ -110,3 +110,9 @@ def test_differences_are_shown_in_the_measures_units(tmp_path, fake_run):
     assert row[:4] == ("splitbrain_cl", "small_resnet", "seen", "ab MAE ↓")
     assert "the 1 declared pairs of methods, of which this table has 1." in table.caption
     assert row[4].startswith("\u22121.") and row[7] == "< 0.001" and row[8] == "1"
+
+
+def test_folds_of_other_sizes_are_both_told(quality):
+    larger = quality[quality["seed"] == 1].assign(fold=1, n_test=90)
+    seen, _ = quality_tables(pd.concat([quality, larger]), [])
+    assert "80 to 90 test pictures each" in seen.caption

@@ -5,6 +5,7 @@ import hashlib
 import io
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from benchmarks.contest import Contest
 from benchmarks.entrants import entrants
 from benchmarks.report import page
 from benchmarks.scoring import Selection, score
+from benchmarks.store import Store
 
 CONTRACT = [
     "exp", "method", "label_free", "tap", "classifier", "task", "classes", "labels_per_class",
@@ -113,6 +115,11 @@ def test_facts_are_counted_from_split_and_rows(run):
     splits = [at.split for at in run.rounds]
     assert facts["classes"] == {"all": 8, "seen": 6, "unseen": 2}
     assert (facts["n_pretrain"], facts["n_pool"], facts["n_test"]) == (6 * 6, 8 * 6, 8 * 4)
+    assert facts["images"] == {
+        str(i): {"n_pretrain": len(s.pretrain), "n_pool": len(s.pool), "n_test": len(s.test),
+                 "dropped": len(s.dropped)}
+        for i, s in enumerate(splits)
+    }  # fmt: skip
     assert (facts["dropped"], facts["bad"], facts["image_size"]) == (0, [], 16)
     assert facts["unseen_classes"] == {str(i): s.unseen.tolist() for i, s in enumerate(splits)}
     assert facts["unseen_classes"]["0"] != facts["unseen_classes"]["1"]
@@ -220,3 +227,23 @@ def test_a_run_without_encoders_has_a_report_too(make_run):
     assert run.table("history.csv").empty
     page.write(run.folder)
     assert (run.folder / "report.html").is_file()
+
+
+def test_colorizations_no_longer_measured_are_taken_away(run):
+    (run.folder / "quality.csv").write_text("of,an,earlier,run\n")
+    run.write()
+    assert not (run.folder / "quality.csv").exists()
+
+
+def test_hours_count_each_encoder_once_and_what_it_starts_from(tmp_path):
+    at = SimpleNamespace(store=Store(tmp_path))
+
+    def encoder(key, seconds, start=None):
+        with at.store.writing("encoders", key) as folder:
+            (folder / "cost.json").write_text(json.dumps({"seconds": seconds}))
+        return SimpleNamespace(key=key, at=at, start=start, folder=tmp_path / "encoders" / key)
+
+    first = encoder("l1", 40.0)
+    second = encoder("gan", 67.0, first)
+    assert run_folder.pretraining_seconds([second]) == 107
+    assert run_folder.pretraining_seconds([first, second, second]) == 107

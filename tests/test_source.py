@@ -1,6 +1,7 @@
 """Tests of benchmarks/report/source.py: what a run's folder must hold, and how it is read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -94,3 +95,23 @@ def test_pickled_arrays_are_not_opened(tmp_path):
     np.savez(folder / "examples.npz", label=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
         read(folder)
+
+
+def test_the_probe_shown_is_the_one_compared_or_one_that_has_rows(tmp_path):
+    source = read(written(tmp_path / "run"))
+    pair = [["0012", "mlp"], ["raw", "pixels"]]
+    assert source.probe == "linear"
+    source.run["comparisons"] = [pair]
+    assert source.probe == "linear", "the compared one was not run"
+    known = source.rows.assign(classifier=["mlp", "linear"] * (len(source.rows) // 2))
+    assert replace(source, rows=known).probe == "mlp"
+    taps = source.rows.assign(classifier=["knn@conv1", "shuffled"] * (len(source.rows) // 2))
+    assert replace(source, rows=taps).probe == "linear", "taps have a table of their own"
+
+
+def test_a_class_named_like_a_missing_value_keeps_its_name(tmp_path):
+    folder = written(tmp_path / "run")
+    (folder / "duplicates.csv").write_text("fold,class_a,similarity\n0,None,\n0,NA,0.5\n")
+    found = read(folder).duplicates
+    assert found["class_a"].tolist() == ["None", "NA"]
+    assert found["similarity"].isna().tolist() == [True, False]

@@ -1,5 +1,7 @@
 """Tests of benchmarks/report/validity.py: facts, flaws, and the smaller tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,3 +113,23 @@ def test_primary_comparison_comes_first_in_bold():
     )  # fmt: skip
     assert {i for i, _ in table.bold} == {0} and table.rules == {1, 2}
     assert all(len(line) == len(table.header) for line in table.rows)
+
+
+def test_images_are_counted_over_all_folds():
+    folds = {"0": {"n_pretrain": 53917, "n_test": 40, "dropped": 3},
+             "1": {"n_pretrain": 53241, "n_test": 40, "dropped": 3}}  # fmt: skip
+    found = told(images=folds, n_pretrain=53917)
+    assert found["Images"] == "53,241 to 53,917 pretraining, 40 test"
+    assert found["Exact duplicates dropped"] == "3"
+
+
+def test_older_runs_tell_of_the_first_fold_and_say_so():
+    found = told(n_pretrain=10, unseen_classes={"0": [3], "1": [2]})
+    assert found["Images"] == "10 pretraining (first fold)"
+
+
+def test_draws_of_labels_are_no_runs():
+    run = source()
+    rows = pd.concat([run.rows, run.rows.assign(draw=1)], ignore_index=True)
+    table = class_table(replace(run, rows=rows))
+    assert table is not None and "mean over 2 run(s)" in table.caption

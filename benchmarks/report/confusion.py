@@ -10,6 +10,7 @@ from benchmarks.report.canvas import INK, Figure, canvas, png, text
 from benchmarks.report.render import Table
 from benchmarks.report.savings import of_handle
 from benchmarks.report.source import Source
+from benchmarks.report.statements import n_runs
 
 MOST = 15  # confusions in the table
 NAMED = 40  # classes whose names fit along the top, too
@@ -60,7 +61,7 @@ def confusion(source: Source) -> Confusion | None:
     order = np.lexsort((classes, group))
     counts = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(counts, (np.searchsorted(classes, label), np.searchsorted(classes, predicted)), 1)
-    return Confusion(handle, float(budget), len(rows), classes[order], group[order],
+    return Confusion(handle, float(budget), n_runs(rows), classes[order], group[order],
                      counts[np.ix_(order, order)])  # fmt: skip
 
 

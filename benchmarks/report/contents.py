@@ -55,9 +55,7 @@ def further_tables(source: Source) -> dict[str, list[Table]]:
 
 def drawn(source: Source) -> dict[str, Figure]:
     """Return the figures that the run's files allow, by name."""
-    classes = str(source.endpoint["classes"])
-    named = [handle[1] for pair in source.run.get("comparisons", [])[:1] for handle in pair]
-    probe = next((name for name in named if name != "pixels"), "linear")
+    classes, probe = str(source.endpoint["classes"]), source.probe
     top1 = source.rows[(source.rows["metric"] == "top1") & (source.rows["task"] == "all")]
     groups: set[str] = set(top1["classes"])
     made: list[Figure | None] = [critical_difference_figure(source)]

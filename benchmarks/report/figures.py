@@ -21,9 +21,14 @@ from benchmarks.report.tables import summarise
 DASHES = {"frozen": "-", "fine-tuned": "--", "baseline": "-.", "control": ":"}
 
 
-def label_curves(rows: pd.DataFrame, *, classes: str, classifier: str) -> Figure:
-    """Return top-1 against labels per class, for one probe and everything that has no probe."""
+def label_curves(rows: pd.DataFrame, *, classes: str, classifier: str) -> Figure | None:
+    """Return top-1 against labels per class, for one probe and everything that has no probe.
+
+    Dots on lines of their own where there is one budget; None where no row is of these.
+    """
     cells = _of_classifier(summarise(rows, classes=classes), classifier)
+    if cells["labels_per_class"].nunique() < 2:
+        return _of_one_budget(cells, classes) if len(cells) else None
     sheet, (axes,) = canvas(1, width=4.6, height=4.2 + 0.2 * len(list(_lines(cells))))
     texts = []
     for name, part in _lines(cells):
@@ -47,13 +52,18 @@ def label_curves(rows: pd.DataFrame, *, classes: str, classifier: str) -> Figure
     )
 
 
-def seen_unseen(rows: pd.DataFrame, *, classifier: str) -> Figure:
-    """Return top-1 on classes seen and never seen in pretraining, at the largest budget."""
+def seen_unseen(rows: pd.DataFrame, *, classifier: str) -> Figure | None:
+    """Return top-1 on classes seen and never seen in pretraining, at the largest budget.
+
+    None where no row is of this probe, or has none.
+    """
     groups = ("seen", "unseen")
     cells = pd.concat([summarise(rows, classes=c).assign(classes=c) for c in groups])
     budget = cells["labels_per_class"].max()
     cells = _of_classifier(cells[cells["labels_per_class"] == budget], classifier)
     lines = list(_lines(cells))[::-1]
+    if not lines:
+        return None
     sheet, (axes,) = canvas(1, width=4.6, height=1.5 + 0.36 * len(lines))
     texts = []
     for y, (name, part) in enumerate(lines):
@@ -124,6 +134,22 @@ def tap_scores(selection: pd.DataFrame, *, classifier: str) -> Figure | None:
     texts = [f"{name} {score:.1f}" for name, score in zip(names, best, strict=True)]
     alt = f"Bars of top-1 in % in selection among all classes, by tap: {'; '.join(texts)}."
     return Figure("taps", f"Which layer the {classifier} probe reads best", png(sheet), alt)
+
+
+def _of_one_budget(cells: pd.DataFrame, classes: str) -> Figure:
+    """A dot an entrant, the best on top: on one budget all curves would stand on one another."""
+    lines = list(_lines(cells))[::-1]
+    sheet, (axes,) = canvas(1, width=4.6, height=1.2 + 0.28 * len(lines))
+    texts = []
+    for y, (name, part) in enumerate(lines):
+        i, top1 = int(part["line"].iloc[0]), part["top1"].iloc[0]
+        axes.errorbar(top1, y, xerr=part["spread"], fmt=marker(i), color=colour(i), capsize=2)
+        texts.append(f"{name} {top1:.1f}")
+    axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=9)
+    axes.set_xlabel("top-1 (%)")
+    setting = f"{cells['labels_per_class'].iloc[0]:g} labels per class, {classes} classes"
+    alt = f"Dots of top-1 in %, {setting}: {'; '.join(texts[::-1])}."
+    return Figure(f"labels_{classes}", f"Top-1 with {setting}", png(sheet), alt)
 
 
 def _of_classifier(cells: pd.DataFrame, classifier: str) -> pd.DataFrame:

@@ -51,10 +51,11 @@ def ways_table(rows: pd.DataFrame, source: Source) -> Table | None:
         "method", "classifier", "seen, way-matched", "unseen", "seen - unseen", "95 % interval",
         "seen, corrected", "unseen, corrected", "all", "all, corrected",
     )  # fmt: skip
+    whole_head = f"; 'all' tells {n_all.max():g} apart" if len(n_all) else ""
     draws = found["draws"].max() if len(found) else 0
     note = (
         f"Top-1 in %. Heads tell {ways_shown} classes apart: random seen ones ({draws} draws a "
-        f"run) and the unseen ones; 'all' tells {n_all.max()} apart. Corrected: (top-1 - chance) "
+        f"run) and the unseen ones{whole_head}. Corrected: (top-1 - chance) "
         "/ (1 - chance), which is 0 at chance level however many classes there are."
     )
     return Table(

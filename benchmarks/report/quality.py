@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.picture_differences import compare_pictures, painting_pairs
 from benchmarks.report.render import Table
 from benchmarks.report.source import Source
-from benchmarks.report.statements import p_text, shown_name
+from benchmarks.report.statements import p_text, shown_name, span
 
 ANNEALED = r".+ T=[\d.e-]+"  # names of rows at a temperature of their own
 REFERENCES = ("truth", "gray", "random_colours")
@@ -103,9 +103,9 @@ def _table(rows: pd.DataFrame, title: str, notes: list[str]) -> Table:
         body.append((shown_name(method, bool(free[method])), *cells))
         bold |= {(i, 1 + j) for j, name in enumerate(order)
                  if method in methods and _best(means.loc[methods], method, name)}  # fmt: skip
-    n_test = int(rows.loc[rows["classes"] != "all", "n_test"].max())
+    n_test = span(rows.loc[rows["classes"] != "all", "n_test"])
     caption = (
-        f"Means over {n_test:,} test pictures and all runs; every picture counts alike. ab in "
+        f"Means over runs of {n_test} test pictures each, which count alike in a run. ab in "
         "units of Lab; recognised: share of pictures that a classifier trained on real ones names "
         f"rightly. {' '.join(f'{note}.' for note in notes)}"
     )

@@ -14,6 +14,7 @@ from benchmarks.errors import DataError, IntegrityError
 from benchmarks.significance import CELL, Read, Unseen, checked_record, half_widths
 
 HANDLE = ["method", "classifier"]
+OTHER_ROWS = ("pixels", "finetune", "shuffled")  # classifiers that are no choice of a probe
 TEXT = [*HANDLE, "candidate", "commit"]  # a commit may be digits alone
 
 
@@ -43,6 +44,18 @@ class Source:
         """The primary endpoint: task, classes and labels_per_class (-1 where none is declared)."""
         unsaid = {"task": "all", "classes": "all", "labels_per_class": -1}
         return unsaid | dict(self.run.get("primary") or {})
+
+    @property
+    def probe(self) -> str:
+        """The probe that charts and places show: of the first comparison, else one that has rows.
+
+        "linear" where neither is there.
+        """
+        named = [handle[1] for pair in self.run.get("comparisons", [])[:1] for handle in pair]
+        there = list(map(str, self.rows["classifier"].unique()))
+        asked = [name for name in named if name != "pixels" and name in there]
+        others = [name for name in there if name not in OTHER_ROWS and "@" not in name]
+        return next(iter([*asked, *others]), "linear")
 
     def endpoint_rows(self) -> pd.DataFrame:
         """The top-1 rows of every method and classifier at the primary endpoint."""
@@ -113,9 +126,11 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def _table(path: Path) -> pd.DataFrame:
+    """A table in which only an empty cell is no value: a class may be called None or NA."""
     if not path.is_file() or path.stat().st_size < 2:
         return pd.DataFrame()
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str))
+    text = dict.fromkeys(TEXT, str)
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

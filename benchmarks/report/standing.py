@@ -11,7 +11,7 @@ from benchmarks.many_methods import cliques, critical_difference, friedman, plac
 from benchmarks.report.canvas import FAINT, INK, Figure, canvas, colour, png, text
 from benchmarks.report.render import Table
 from benchmarks.report.source import HANDLE, Source
-from benchmarks.report.statements import p_text, points, where
+from benchmarks.report.statements import n_runs, p_text, points, where
 from benchmarks.significance import Read, compare
 
 MOST = 30  # entrants tested pair by pair
@@ -19,10 +19,8 @@ MOST = 30  # entrants tested pair by pair
 
 def primary_rows(source: Source) -> pd.DataFrame:
     """Return the top-1 rows at the primary endpoint: one probe, fine-tuning and pixels."""
-    named = [handle[1] for pair in source.run.get("comparisons", [])[:1] for handle in pair]
-    probe = next((name for name in named if name != "pixels"), "linear")
     top1 = source.endpoint_rows()
-    return top1[top1["classifier"].isin([probe, "finetune", "pixels"])]
+    return top1[top1["classifier"].isin([source.probe, "finetune", "pixels"])]
 
 
 def class_scores(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
@@ -118,7 +116,7 @@ def critical_difference_figure(source: Source) -> Figure | None:
     )
     shown = "; ".join(f"{name} {rank:.2f}" for name, rank in zip(names, ranks, strict=True))
     groups = "; ".join(f"{names[i]} to {names[j]}" for i, j in tied) or "none"
-    runs = rows.groupby(HANDLE).size().min()
+    runs = min(n_runs(part) for _, part in rows.groupby(HANDLE))
     doubt = "of these trained encoders" if runs == 1 else f"of means over {runs} runs"
     alt = f"Dots of mean ranks {doubt}, 1 is best: {shown}. Not separated: {groups}."
     return Figure("critical_difference", title, _drawing(names, ranks, tied), alt)

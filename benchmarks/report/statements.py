@@ -60,6 +60,19 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def n_runs(rows: pd.DataFrame) -> int:
+    """Return how many runs rows are of: folds x seeds, whose draws of labels are averaged."""
+    return len(rows[["fold", "seed"]].drop_duplicates())
+
+
+def span(values: pd.Series) -> str:
+    """Return the least and the largest of some counts, or the one that all are."""
+    if not len(values):
+        return "0"
+    low, high = int(values.min()), int(values.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def _runs(runs: int, run: Mapping[str, Any]) -> str:
     """How many runs, and whether they are of one seed: folds alone say nothing of another."""
     told = f"{runs} runs" if runs > 1 else "one run"
@@ -96,10 +109,10 @@ def caption(run: Mapping[str, Any], cells: pd.DataFrame, *, marked: bool) -> str
     if len(runs) and runs.min() == 1:
         one = "half of the 95 % bootstrap interval over classes and images where there is one run"
         spread = f"{spread}, or {one}" if spread else f"± is {one}"
-    span, rules = _span(runs), protocol.shown(run)
+    n_each, rules = span(runs), protocol.shown(run)
     facts = [
-        f"Data {run.get('data', '?')}, classes: {_class_counts(run)}; {_span(tests)} test images a "
-        f"run; {span} run{'' if span == '1' else 's'} (fold x seed) a cell.",
+        f"Data {run.get('data', '?')}, classes: {_class_counts(run)}; {span(tests)} test images a "
+        f"run; {n_each} run{'' if n_each == '1' else 's'} (fold x seed) a cell.",
         f"{spread}. Bold is the highest of a column, which is no test: see the differences."
         if spread
         else "Bold is the highest of a column, which is no test.",
@@ -120,12 +133,5 @@ def _class_counts(run: Mapping[str, Any]) -> str:
     if hidden and "all" in counts:
         n = counts["all"][0]
         counts |= {"seen": [n - max(hidden), n - min(hidden)], "unseen": [min(hidden), max(hidden)]}
-    shown = [f"{_span(pd.Series(counts[k]))} {k}" for k in ("all", "seen", "unseen") if k in counts]
+    shown = [f"{span(pd.Series(counts[k]))} {k}" for k in ("all", "seen", "unseen") if k in counts]
     return ", ".join(shown)
-
-
-def _span(values: pd.Series) -> str:
-    if not len(values):
-        return "0"
-    low, high = int(values.min()), int(values.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

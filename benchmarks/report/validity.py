@@ -14,7 +14,7 @@ from benchmarks.report.fits import fit_facts
 from benchmarks.report.render import Table
 from benchmarks.report.savings import of_handle
 from benchmarks.report.source import Source
-from benchmarks.report.statements import p_text, points, shown_name
+from benchmarks.report.statements import n_runs, p_text, points, shown_name, span
 from benchmarks.significance import PAIR
 
 UNMARKED = "none: no label, and no network trained on labels, took part in pretraining"
@@ -49,7 +49,7 @@ def facts(source: Source) -> list[tuple[str, str]]:
         *fit_facts(source),
         ("Not label-free", ", ".join(marked) or UNMARKED),
         ("Fitted statistics", FITTED),
-        ("Exact duplicates dropped", _text(run.get("dropped", "?"))),
+        ("Exact duplicates dropped", _counted(run, "dropped") or "?"),
         *duplicate_facts(source),
         ("Files that could not be read", f"{len(bad)} {_text(bad[:5])}" if bad else "0"),
         ("Controls", _controls(source)),
@@ -111,7 +111,8 @@ def cost_table(source: Source) -> Table:
         for method, row in means.iterrows()
     )
     header = ("method", *COSTS.values(), "precision")
-    return Table("Cost of pretraining", header, body, "Means over folds and seeds.", n_names=1)
+    note = "Means over folds and seeds; what a method starts from, another's weights, is not in it."
+    return Table("Cost of pretraining", header, body, note, n_names=1)
 
 
 def class_table(source: Source) -> Table | None:
@@ -141,7 +142,7 @@ def class_table(source: Source) -> Table | None:
     )
     title = f"Best and worst classes of {method} ({classifier}), top-1 (%)"
     budget = source.endpoint["labels_per_class"]
-    note = f"At {budget:g} labels per class, mean over {len(rows)} run(s)."
+    note = f"At {budget:g} labels per class, mean over {n_runs(rows)} run(s)."
     return Table(title, ("class", "in pretraining", "top-1"), body, note, rules=frozenset({n}))
 
 
@@ -180,9 +181,17 @@ def _folds(source: Source) -> str:
     return "not every class was unseen once: the gap between them may be one of difficulty"
 
 
-def _images(run: dict[str, Any]) -> str:
+def _images(run: Mapping[str, Any]) -> str:
     parts = {"n_pretrain": "pretraining", "n_pool": "labelled pool", "n_test": "test"}
-    return ", ".join(f"{run[key]:,} {name}" for key, name in parts.items() if key in run)
+    counts = {name: _counted(run, key) for key, name in parts.items()}
+    first = "" if run.get("images") or len(run.get("unseen_classes", {})) < 2 else " (first fold)"
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) + first
+
+
+def _counted(run: Mapping[str, Any], key: str) -> str:
+    """The least and most images of a side over folds; older runs tell of the first fold alone."""
+    folds = list(run.get("images", {}).values()) or [run]
+    return span(pd.Series([of[key] for of in folds])) if all(key in of for of in folds) else ""
 
 
 def _controls(source: Source) -> str:
