@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from html import unescape
 
 import pandas as pd
 import pytest
@@ -37,6 +38,13 @@ def test_markdown_escapes_every_text(name):
 def test_plain_is_one_line_that_reads_as_written():
     assert plain("splitbrain_cl ± 1.5") == "splitbrain_cl ± 1.5"
     assert plain("a\n*b*") == "a \\*b\\*"
+    assert plain("#1 a&#58;b") == "\\#1 a&amp;\\#58;b"
+
+
+@pytest.mark.parametrize("name", ["see http://evil.example/x", "www.evil.example"])
+def test_addresses_become_no_links(name):
+    shown = plain(name)
+    assert "://" not in shown and "www." not in shown and unescape(shown) == name
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-cmd|x", "@sum", "\t=1", " =1", "-1+2"])

@@ -38,7 +38,8 @@ def markdown(table: Table) -> str:
 def plain(text: str) -> str:
     """Return a text that Markdown shows as it is, on one line."""
     text = re.sub(r"\s+", " ", str(text)).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*\[\]|!~$#])", r"\\\1", text.replace(">", "&gt;"))
+    text = text.replace(">", "&gt;").replace("://", "&#58;//").replace("www.", "www&#46;")
+    return re.sub(r"([\\`*\[\]|!~$]|(?<!&)#)", r"\\\1", text)
 
 
 def safe_csv(frame: pd.DataFrame) -> str:
