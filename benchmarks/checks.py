@@ -1,6 +1,7 @@
 """What a configuration may say: its values are checked before anything heavy is imported."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
@@ -46,10 +47,14 @@ def check_shapes(config: DictConfig) -> None:
         found = OmegaConf.select(config, key)
         if not OmegaConf.is_list(found) or not (found or may_be_empty):
             raise ConfigError(f"{key}={found} lists nothing", f"give {key}=[a] or {key}=[a,b]")
-        values = list(found)
-        twice = [value for i, value in enumerate(values) if value in values[:i]]
-        if twice:
-            raise ConfigError(f"{key}={found} has {twice[0]} twice", "name it once")
+        check_once(key, list(found))
+
+
+def check_once(key: str, values: Sequence[Any]) -> None:
+    """Raise ConfigError for a list that has a value twice."""
+    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    if twice:
+        raise ConfigError(f"{key}={[*values]} has {twice[0]} twice", "name it once")
 
 
 def check_images(config: DictConfig) -> None:

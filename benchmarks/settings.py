@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmarks.checks import check, check_images, check_shapes
+from benchmarks.checks import check, check_images, check_once, check_shapes
 from benchmarks.choices import ROOT, options, unknown
 from benchmarks.controls import PARTS, add_exposed, lacking
 from benchmarks.errors import ConfigError, ResourceError
@@ -26,6 +27,7 @@ ALLOWED = ("benchmarks.", "models.", "probes.")
 def load_config(overrides: list[str]) -> DictConfig:
     """The configuration of a command line; ConfigError in one line if it has a mistake."""
     try:
+        _check_chosen(overrides)
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             config = compose("config", overrides=overrides)
         check_shapes(config)
@@ -44,6 +46,14 @@ def load_config(overrides: list[str]) -> DictConfig:
         if not _is_ours(target):
             raise ConfigError(f"_target_ {target} is not of this project", "name one that is")
     return config
+
+
+def _check_chosen(overrides: list[str]) -> None:
+    """ConfigError where a list of handles names one twice: Hydra would take it once."""
+    for override in OverridesParser.create().parse_overrides(overrides):
+        names = override.value()
+        if f"{override.key_or_group}=" in PARTS and isinstance(names, list):
+            check_once(override.key_or_group, names)
 
 
 def resolve(config: DictConfig) -> DictConfig:
