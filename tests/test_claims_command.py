@@ -1,8 +1,11 @@
 """The command of claims writes no page that rests on nothing, and tells why."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.claims import __main__ as command
+from benchmarks.claims.runs import finished_runs
 from tests.test_claims import write_run
 
 
@@ -30,6 +33,13 @@ def test_a_path_without_runs_is_refused(ask, run, tmp_path):
         code, told, page = ask(*asked)
         assert code == 2 and said in told and page is None
     assert ask(run)[0] == 0
+
+
+def test_the_facts_of_a_run_are_opened_once(run, monkeypatch):
+    opened, read = [], Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda at, *how: opened.append(at) or read(at, *how))
+    assert len(finished_runs([run.parent])) == 1
+    assert opened == [run / "run.json"]
 
 
 def test_without_any_run_no_page_is_overwritten(tmp_path, monkeypatch, capsys):

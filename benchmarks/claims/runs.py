@@ -106,13 +106,7 @@ class RunFolder:
 
 def run_folders(roots: Iterable[Path]) -> list[RunFolder]:
     """Every finished run at, or up to two folders below, the roots: each once, in their order."""
-    found = {
-        path.parent.resolve(): path.parent
-        for root in roots
-        for depth in DEPTHS
-        for path in sorted(root.glob(f"{depth}run.json"))
-    }
-    return [RunFolder(path) for path in found.values()]
+    return [RunFolder(path) for path in _places(roots)]
 
 
 def finished_runs(roots: Sequence[Path], *, each: bool = True) -> list[RunFolder]:
@@ -122,7 +116,7 @@ def finished_runs(roots: Sequence[Path], *, each: bool = True) -> list[RunFolder
     none; DataError for rows that are torn.
     """
     for root in roots if each else []:
-        if not run_folders([root]):
+        if not _places([root]):
             what = "has no finished run" if root.is_dir() else "does not exist"
             raise ConfigError(f"--runs {root} {what}", "give the folder of a run, or one of runs")
     found = run_folders(roots)
@@ -132,6 +126,16 @@ def finished_runs(roots: Sequence[Path], *, each: bool = True) -> list[RunFolder
     for folder in found:
         _ = folder.rows  # torn ones are told before anything is written
     return found
+
+
+def _places(roots: Iterable[Path]) -> list[Path]:
+    found = {
+        path.parent.resolve(): path.parent
+        for root in roots
+        for depth in DEPTHS
+        for path in sorted(root.glob(f"{depth}run.json"))
+    }
+    return list(found.values())
 
 
 def _damaged(file: Path, why: str) -> DataError:
