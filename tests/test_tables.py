@@ -126,3 +126,11 @@ def test_terminal_table_fits_80_columns_and_shows_markup_as_text():
     assert max(map(len, lines)) <= 80
     assert "[red]strong[/red]" in screen.getvalue() and "60.5 ± 0.7" in screen.getvalue()
     assert any("unseen" in line for line in lines)
+
+
+def test_the_terminal_shows_the_first_task_of_a_run_without_that_of_all_classes():
+    rows, screen = made(), io.StringIO()
+    rows = rows[rows["classes"] == "unseen"].assign(task="unseen")
+    print_table(rows, RUN, console=Console(file=screen, width=80))
+    told = " ".join(screen.getvalue().split())
+    assert "task unseen" in told and "60.5 ± 0.7" in told and " all " not in told

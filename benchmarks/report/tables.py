@@ -123,17 +123,24 @@ def flat(rows: pd.DataFrame) -> pd.DataFrame:
 def print_table(
     rows: pd.DataFrame, run: Mapping[str, Any], *, console: Console | None = None
 ) -> None:
-    """Print top-1 at the largest budget on all, seen and unseen classes, narrow enough for 80."""
+    """Print top-1 at the largest budget on all, seen and unseen classes, narrow enough for 80.
+
+    Of the task of all classes or, in a run without it, of the first task.
+    """
     top1 = rows[rows["labels_per_class"] == rows["labels_per_class"].max()]
-    tables = {c: results_table(top1, run, classes=c) for c in ("all", "seen", "unseen")}
-    screen = Screen(title=f"top-1 (%), {top1['labels_per_class'].max():g} labels per class")
+    task = "all" if (top1["task"] == "all").any() else str(top1["task"].iloc[0])
+    tables = {c: results_table(top1, run, classes=c, task=task) for c in ("all", "seen", "unseen")}
+    tables = {c: table for c, table in tables.items() if len(table.header) > table.n_names}
+    first = next(iter(tables.values()))
+    title = f"top-1 (%), {top1['labels_per_class'].max():g} labels per class"
+    screen = Screen(title=title if task == "all" else f"{title}, task {task}")
     screen.add_column("method")
     screen.add_column("classifier")
     for group in tables:
         screen.add_column(group, justify="right")
     found = {c: {row[:2]: row[2] for row in table.rows} for c, table in tables.items()}
-    for i, row in enumerate(tables["all"].rows):
-        if i in tables["all"].rules:
+    for i, row in enumerate(first.rows):
+        if i in first.rules:
             screen.add_section()
         cells = [found[c].get(row[:2], "-") for c in tables]
         screen.add_row(*[Text(text) for text in (*row[:2], *cells)])
