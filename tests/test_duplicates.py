@@ -105,7 +105,8 @@ def test_scores_without_leave_out_exactly_the_leaked_images(audited):
             expected.append((value, np.mean(hits)))
         both, without = 100 * np.mean(expected, axis=0)
         assert row[2:4] == (f"{both:.1f}", f"{without:.1f}")
-    assert "Left out: 1 to 2 test images" in table.caption
+    # Of the unseen classes alone: image 13 of fold 1 is of a seen one.
+    assert "Left out: 0 to 2 of these test images a run" in table.caption
 
 
 def test_no_table_where_no_test_image_is_concerned(audited, fake_run, tmp_path):
@@ -139,3 +140,10 @@ def test_page_shows_both_pictures_and_the_table(audited):
 
 def test_a_clean_run_has_no_figure_and_so_no_section(audited):
     assert duplicates_figure(read(audited([]))) is None
+
+
+def test_pairs_whose_pictures_are_not_here_are_told_without_them(audited):
+    folder = audited(LINES)
+    (folder / "duplicates.npz").unlink()
+    source = read(folder)
+    assert duplicates_figure(source) is None and "fold 0: 2" in duplicate_facts(source)[0][1]

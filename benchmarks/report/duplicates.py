@@ -82,7 +82,9 @@ def duplicates_figure(source: Source) -> Figure | None:
     if not len(pairs):
         return None
     shown = pairs.drop_duplicates(["id_a", "id_b"]).head(SHOWN)
-    pictures = source.duplicate_pictures["pictures"]
+    pictures = source.duplicate_pictures.get("pictures")
+    if pictures is None:
+        return None
     near = (shown["kind"] == "near").to_numpy()
     return contact_sheet(shown[near], pictures[near]) if near.any() else None
 
@@ -105,6 +107,8 @@ def without_duplicates_table(source: Source) -> Table | None:
     ]
     if not scores:
         return None
+    if not any(score["left_out"] for score in scores):
+        return None
     means = pd.DataFrame(scores).groupby(["kind", "method", "classifier", "label_free"]).mean()
     means = means.sort_values(["all"], ascending=False).reset_index()
     body = tuple(
@@ -113,11 +117,11 @@ def without_duplicates_table(source: Source) -> Table | None:
          points(line["without"] - line["all"]))
         for line in means.to_dict("records")
     )  # fmt: skip
-    n = sorted({len(ids) for ids in removed.values()})
+    n = sorted({score["left_out"] for score in scores})
     note = (
         f"At {endpoint['labels_per_class']:g} labels per class, means over runs. Left out: {n[0]}"
-        f"{f' to {n[-1]}' if len(n) > 1 else ''} test images a fold that have a near duplicate in "
-        f"pretraining or in the labelled pool ({TOLD})."
+        f"{f' to {n[-1]}' if len(n) > 1 else ''} of these test images a run, which have a near "
+        f"duplicate in pretraining or in the labelled pool ({TOLD})."
     )
     header = ("method", "classifier", "all test images", "without", "difference")
     setting = where(endpoint["classes"], endpoint["task"])
@@ -130,7 +134,8 @@ def _both(source: Source, row: dict[Any, Any], removed: set[int]) -> dict[str, A
     right, kept = images["correct"], ~np.isin(images["ids"], sorted(removed))
     names = {name: row[name] for name in ("method", "classifier", "label_free")}
     return {"kind": kind(row["method"], row["classifier"]), **names,
-            "all": right.mean(), "without": right[kept].mean()}  # fmt: skip
+            "all": right.mean(), "without": right[kept].mean(),
+            "left_out": int((~kept).sum())}  # fmt: skip
 
 
 def _ends(line: dict[Any, Any]) -> str:
