@@ -25,6 +25,7 @@ from benchmarks.partition import Split
 from benchmarks.report.duplicates import SHOWN, contact_sheet, leaks
 from benchmarks.report.render import safe_csv
 from benchmarks.settings import build, load_config, resolve_images
+from benchmarks.shown_pictures import save_arrays
 from benchmarks.store import Store, atomic_write
 
 COLUMNS = ["fold", "kind", "bits", "similarity", "mirrored"] + [
@@ -65,9 +66,7 @@ def write_pairs(folder: Path, table: pd.DataFrame, images: ImageStore) -> None:
     """Write duplicates.csv, and duplicates.npz with the pictures of its first SHOWN pairs."""
     atomic_write(folder / "duplicates.csv", safe_csv(table).encode())
     ids = table[["id_a", "id_b"]].drop_duplicates().head(SHOWN).to_numpy(np.int64)
-    temporary = folder / "duplicates.tmp.npz"
-    np.savez_compressed(temporary, ids=ids, pictures=images.images[ids])
-    temporary.replace(folder / "duplicates.npz")
+    save_arrays(folder / "duplicates.npz", ids=ids, pictures=images.images[ids])
 
 
 def of_data_set(images: ImageStore, pairs: Pairs) -> pd.DataFrame:

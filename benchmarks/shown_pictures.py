@@ -48,7 +48,7 @@ def write_extremes(
     """Write the test pictures that the first two methods colour best and worst, by ab error.
 
     Of the first fold and seed, two at each end of seen and of unseen classes. Nothing is written
-    where no method's colorizations were measured.
+    where no method's colorizations were measured, or on one picture of a group alone.
     """
     first = of_first_round(encoders)
     at = first[0].at
@@ -61,6 +61,8 @@ def write_extremes(
             ids, label, error = (values[name] for name in ("ids", "label", "ab_mae"))
         seen = np.isin(label, at.split.seen)
         picked, best = ends(error, seen)
+        if not len(picked):  # one picture of a group has no ends
+            return
         truth = at.images.images[ids[picked]]
         side = min(SIDE, truth.shape[1])
         told = {
