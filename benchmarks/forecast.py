@@ -24,6 +24,7 @@ from benchmarks.settings import build, plain
 from benchmarks.store import content_key
 from models.encoder import Encoder
 
+TIMED = {"seconds", "device"}  # columns of rows that tell what a record cost
 ID_BYTES = 3 * 8  # id, label and prediction of one test image
 
 
@@ -33,7 +34,7 @@ def earlier_runs(out: Path) -> list[RunFiles]:
     for path in sorted([*out.glob("*/rows.csv"), *out.glob("*/*/rows.csv")]):
         run = RunFiles(path.parent)
         try:
-            if run.config and run.facts:
+            if run.config and run.facts and not TIMED - set(run.rows):
                 found.append(run)
         except ColorprobeError:
             continue

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         on_test, run = RunFiles(asked.on_test), RunFiles(asked.run)
         found = optimism(on_test, run)
-        text = table(found, f"data {run.facts['data']}, commit {on_test.facts['commit']}")
+        text = table(found, f"data {run.facts.get('data')}, commit {on_test.facts.get('commit')}")
         if asked.out:
             from benchmarks.store import atomic_write
 

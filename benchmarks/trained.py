@@ -72,10 +72,15 @@ class TrainedMethods:
         path = self.folder / ENCODERS
         if not path.is_file():
             raise DataError(f"{self.folder} does not say where its weights are", self._again)
-        with path.open(newline="") as file:
-            lines = list(csv.DictReader(file))
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                lines = list(csv.DictReader(file))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"{path} is damaged: {error}", self._again) from None
         if any(not {"method", "fold", "seed", "key"}.issubset(line) for line in lines):
             raise DataError(f"{path} lacks a column", self._again)
+        if any(None in line or None in line.values() for line in lines):
+            raise DataError(f"{path} is damaged: a line is not whole", self._again)
         return {line["method"]: line for line in reversed(lines)}
 
     def epochs(self, name: str) -> float:

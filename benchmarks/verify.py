@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from omegaconf.errors import OmegaConfBaseException
 
 from benchmarks.errors import ColorprobeError, IntegrityError
 from benchmarks.run_files import RunFiles
@@ -37,6 +38,9 @@ def finding(check: Check, run: RunFiles) -> Finding:
         return check(run)
     except ColorprobeError as error:
         return Finding(FAILED, error.cause, error.remedy)
+    except OmegaConfBaseException as error:
+        said = str(error).splitlines()[0]
+        return Finding(FAILED, f"config.yaml is not that of a run: {said}", run.again)
 
 
 def files(run: RunFiles) -> Finding:

@@ -96,9 +96,9 @@ def _choice(run: "RunFiles", row: Mapping[Any, Any]) -> dict[str, str]:
         told += f", best of the {len(others)} others {max(others):.4f}" if others else ""
     else:
         told += ", nothing was chosen by scores, or they are not here"
-    record = run.store.root / "rows" / str(row["key"]) / "choice.json"
-    if record.is_file():
-        choice = json.loads(record.read_text())
+    if run.store.has("rows", str(row["key"])):
+        record = run.store.path("rows", str(row["key"]))
+        choice = json.loads((record / "choice.json").read_text())
         told += f"; rule: {choice['rule']}; settings: {json.dumps(choice['settings'])}"
     return {"choice": told}
 

@@ -191,3 +191,10 @@ def test_tables_must_tell_of_the_methods_of_the_rows(copied, capsys):
     file = copied / "encoders.csv"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
     assert "encoders.csv lacks block_untrained" in lines(copied, capsys)[1]["tables"][1]
+
+
+def test_a_configuration_of_something_else_fails_and_does_not_crash(copied, capsys):
+    (copied / "config.yaml").write_text("budgets: [2]\n")
+    code, found = lines(copied, capsys)
+    assert code == 5 and found["files"][0] == found["cells"][0] == "FAILED"
+    assert "config.yaml" in found["cells"][1]

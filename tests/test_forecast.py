@@ -1,6 +1,9 @@
 """Costs are those of finished records of the same kind, and sizes those of the files."""
 
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
@@ -67,3 +70,12 @@ def test_a_damaged_run_is_no_source(copied):
     assert len(forecast.earlier_runs(out)) == 1
     (copied / "config.yaml").write_text("{")
     assert forecast.earlier_runs(out) == []
+
+
+def test_an_earlier_run_that_cannot_be_read_is_left_out(finished, tmp_path):
+    for name, text in (("torn", "exp,meth"), ("old", None)):
+        shutil.copytree(finished, tmp_path / "runs" / name)
+        rows = pd.read_csv(finished / "rows.csv").drop(columns="seconds")
+        text = rows.to_csv(index=False) if text is None else text
+        (tmp_path / "runs" / name / "rows.csv").write_text(text)
+    assert forecast.earlier_runs(tmp_path) == []

@@ -184,3 +184,8 @@ def test_the_device_is_the_best_there_is_or_the_one_asked_for(monkeypatch):
     assert (pick_device("auto"), pick_device("mps")) == ("cuda", "mps")
     with pytest.raises(ConfigError, match="device tpu does not exist"):
         pick_device("tpu")
+
+
+def test_a_line_cut_short_is_no_traceback(folder):
+    (folder / "encoders.csv").write_text("method,fold,seed,key\nblock_regression,0")
+    refused(folder, DataError, "a line is not whole")
