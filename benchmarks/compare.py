@@ -27,7 +27,7 @@ NOTE = (
     "Differences of top-1 in points, A minus B. Interval: bootstrap over runs, classes and images; "
     "p: sign flips of whole classes, by Holm's method over the rows of this table. Detectable: the "
     "difference that the interval finds with 80 % power, uncorrected. Images are counted over all "
-    "runs, each once. With one run, nothing is known of other seeds."
+    "runs, each once. With one seed, nothing is known of others."
 )
 
 LEAST_P = 1e-4  # of Monte Carlo flips, which count the data as one of 10,000

@@ -72,13 +72,13 @@ def test_spread_over_folds_is_their_sd(folds):
     assert "Friedman over 2 runs on these test images" in table.caption
 
 
-def test_spread_by_level_with_seeds_in_folds(folds):
+def test_spread_by_level_where_every_fold_has_every_seed(folds):
     again = folds.rows.assign(seed=1, value=folds.rows["value"] + 0.01)
     rows = pd.concat([folds.rows, again], ignore_index=True)
     table = spread(with_rows(folds, rows))
-    assert table.header[2:] == ("IQM", "class fold (2)", "seed in a fold (4)")
-    # Two seeds 1 point apart: sd 0.7 within folds, whatever lies between them.
-    assert {row[4] for row in table.rows} == {"0.7"}
+    assert table.header[2:] == ("IQM", "class fold (2)", "seed (2)", "fold and seed (4)")
+    # Two seeds 1 point apart in both folds: sd 0.7 of seeds, nothing left, whatever folds add.
+    assert {row[4:] for row in table.rows} == {("0.7", "0.0")}
     assert all("to" in row[2] for row in table.rows)
 
 

@@ -21,10 +21,12 @@ it, declared in [configs/claims](../configs/claims) before its run; a row says w
 known before. An effect is a minus b, in points of top-1 or in the measure's own unit, with its 95 %
 interval over test classes and images, and over runs where there are several: one run says nothing
 of other seeds, folds or draws of labels. p is by sign flips of classes, after Holm over the claim's
-endpoints. **Supported**: the interval is clear of zero on the claimed side and p is at most 0.05;
-where no difference is claimed, the interval lies within the smallest difference of interest.
-**Contradicted**: the same on the other side. **Not decided**: neither, at this budget; *detectable*
-is the effect that 80 % power would have found.
+endpoints alone, so that it may be smaller than in a run's table, whose family is larger; of a rank
+correlation, interval and p are Fisher's and Student's, over systems. **Supported**: the interval is
+clear of zero on the claimed side and p is at most 0.05; where no difference is claimed, the interval
+lies within the smallest difference of interest. **Contradicted**: the same on the other side, or
+beyond that difference. **Not decided**: neither, at this budget; *detectable* is the effect that
+80 % power would have found.
 """
 HOW = """## How to run
 

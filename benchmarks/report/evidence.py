@@ -13,7 +13,9 @@ from benchmarks.report.statements import p_text, points
 from benchmarks.significance import RUN
 from benchmarks.variance import variance_components
 
-LEVELS = {"class fold": ["fold"], "seed in a fold": ["fold", "seed"], "draw in a seed": RUN}
+LEVELS = {  # folds and seeds are crossed: every fold meets the labels and weights of every seed
+    "class fold": ["fold"], "seed": ["seed"], "fold and seed": ["fold", "seed"], "draw": RUN,
+}  # fmt: skip
 
 
 def evidence_tables(source: Source) -> list[Table]:
@@ -115,4 +117,7 @@ def _over_runs(rows: pd.DataFrame) -> str:
     if len(scores) < 2 or scores.shape[1] < 3:
         return ""
     test = friedman(scores.to_numpy(), seed=0)
-    return f" Friedman over {len(scores)} runs on these test images: {p_text(test.p)}."
+    return (
+        f" Friedman over {len(scores)} runs on these test images, those of one seed or fold taken "
+        f"for independent: {p_text(test.p)}."
+    )

@@ -77,7 +77,7 @@ def differences_table(source: Source) -> Table | None:
         "A - B in the measure's unit, with its 95 % interval from a bootstrap over runs, classes "
         "and pictures; p: sign flips of whole classes after Holm over all classes and measures of "
         f"the {len(painting_pairs(declared))} declared pairs of methods, of which this table has "
-        f"{len({line[:2] for line in body})}. With one run, nothing is known of other seeds."
+        f"{len({line[:2] for line in body})}. With one seed, nothing is known of others."
     )
     header = ("A", "B", "classes", "measure", "A - B", "low", "high", "p (Holm)", "runs")
     rules = frozenset(i for i in range(1, len(body)) if body[i][:2] != body[i - 1][:2])

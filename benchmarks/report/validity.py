@@ -91,7 +91,7 @@ def comparisons_table(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> Tabl
         f"endpoint and all others; both count all {declared} declared comparisons, of which this "
         f"table has {made}, at each classes and labels. Detectable: the difference that the "
         "interval finds with 80 % power (some 70 % where few runs differ by much), uncorrected. "
-        "Bold is the primary comparison. With one run, nothing is known of other seeds."
+        "Bold is the primary comparison. With one seed, nothing is known of others."
     )
     return Table("Differences between methods", header, tuple(body), note,
                  frozenset((i, j) for i in range(n_bold) for j in range(len(header))),
