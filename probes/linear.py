@@ -87,7 +87,7 @@ class LinearProbe:
         folds: Sequence[Fold],
     ) -> Float[np.ndarray, "f t"]:
         """Return `validate` of each fold (training positions, validation positions) of (X, y)."""
-        # Latents, twice prepared for products; points, steps and gradients of every head.
+        # Latents and their copies; points, steps and gradients of every head.
         latents = flat_latents(X)
         head = count_classes(y) * (latents.shape[1] + len(y))
         size = 4 * (4 * latents.numel() + 20 * head)

@@ -12,14 +12,12 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.backends import mkldnn
 from torch.linalg import vecdot
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from .lbfgs import minimise
-
-_LARGE = 2**20  # numbers in one set's latents; below, conversions cost what oneDNN saves
+from .products import Products
 
 
 class Solution(NamedTuple):
@@ -82,14 +80,8 @@ class LogisticProblems:
         self.share = pad_sequence(share, batch_first=True)
 
     def _hold(self, Z: Float[Tensor, "b n r"]) -> None:
-        """Keep the latents, and as oneDNN wants them where it computes the products.
-
-        Its large float32 products are twice as fast as MKL's on CPUs other than Intel's.
-        """
-        self.Z, self.prepared = Z, []
-        large = Z[0].numel() >= _LARGE and Z.device.type == "cpu" and Z.dtype == torch.float32
-        if large and mkldnn.is_available():
-            self.prepared = [(one.to_mkldnn(), one.T.contiguous().to_mkldnn()) for one in Z]
+        """Keep the latents, and their products with weights and with residuals."""
+        self.Z, self._logits, self._pulled_back = Z, Products(Z.mT), Products(Z)
 
     def zeros(self) -> Float[Tensor, "b c r"]:
         """Return the start of a path: no weights, no bias (the last column)."""
@@ -140,13 +132,13 @@ class LogisticProblems:
     ) -> tuple[Float[Tensor, " a"], Float[Tensor, "a p"]]:
         """Return the objectives (float64) and gradients of the problems `which`."""
         weights = theta.unflatten(1, (self.n_classes, -1))
-        log_p, y = self._logits(weights, which).log_softmax(2), self.y[which, :, None]
-        truth = log_p.gather(2, y).squeeze(2) * self.share[which]
+        log_p, y = self._logits(weights, which).log_softmax(1), self.y[which, None]
+        truth = log_p.gather(1, y).squeeze(1) * self.share[which]
         penalty = weights[..., :-1].square().sum((1, 2), dtype=torch.float64)
         loss = weight_decay / 2 * penalty - truth.sum(1, dtype=torch.float64)
         residual = log_p.exp_()
-        residual.scatter_add_(2, y, residual.new_full((1, 1, 1), -1).expand(y.shape))
-        gradient = self._pulled_back(residual.mul_(self.share[which, :, None]), which)
+        residual.scatter_add_(1, y, residual.new_full((1, 1, 1), -1).expand(y.shape))
+        gradient = self._pulled_back(residual.mul_(self.share[which, None]), which)
         gradient[..., :-1].add_(weights[..., :-1], alpha=weight_decay)
         return loss, gradient.flatten(1)
 
@@ -154,35 +146,11 @@ class LogisticProblems:
         self, theta: Float[Tensor, "a p"], weight_decay: float, which: Int64[Tensor, " a"]
     ) -> Float[Tensor, "a p"]:
         """Return the diagonals of the Hessians of the problems `which`, a little above zero."""
-        p = self._logits(theta.unflatten(1, (self.n_classes, -1)), which).softmax(2)
-        spread = (p - p.square()).mul_(self.share[which, :, None]).mT
+        p = self._logits(theta.unflatten(1, (self.n_classes, -1)), which).softmax(1)
+        spread = (p - p.square()).mul_(self.share[which, None])
         hessian = torch.stack([v @ self.Z[i].square() for v, i in zip(spread, which, strict=True)])
         hessian[..., :-1] += weight_decay
         return hessian.add_(1e-8).flatten(1)
-
-    def _logits(
-        self, weights: Float[Tensor, "a c r"], which: Int64[Tensor, " a"]
-    ) -> Float[Tensor, "a n c"]:
-        """Return the logits of the training latents."""
-        if not self.prepared:
-            return self._rows(which) @ weights.mT
-        pairs = zip(which.tolist(), weights, strict=True)
-        products = [functional.linear(self.prepared[i][0], w.to_mkldnn()) for i, w in pairs]
-        return torch.stack([product.to_dense() for product in products])
-
-    def _pulled_back(
-        self, residual: Float[Tensor, "a n c"], which: Int64[Tensor, " a"]
-    ) -> Float[Tensor, "a c r"]:
-        """Return the residuals' products with the training latents."""
-        if not self.prepared:
-            return residual.mT @ self._rows(which)
-        turned = zip(which.tolist(), residual.mT.contiguous(), strict=True)
-        products = [functional.linear(r.to_mkldnn(), self.prepared[i][1]) for i, r in turned]
-        return torch.stack([product.to_dense() for product in products])
-
-    def _rows(self, which: Int64[Tensor, " a"]) -> Float[Tensor, "a n r"]:
-        """Return the latents of some problems, without a copy if of all."""
-        return self.Z if len(which) == len(self.Z) else self.Z[which]
 
     def coordinates(self, X: Float[Tensor, "m d"], problem: int) -> Float[Tensor, "m r"]:
         """Return centred latents in one problem's coordinates, and a last column of ones."""
