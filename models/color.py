@@ -36,11 +36,6 @@ GRAY_WEIGHTS = (0.2989, 0.587, 0.114)
 
 LAB_KNEE = 6 / 29
 LAB_SLOPE = 3 * LAB_KNEE**2
-LAB_OF_F = (
-    (0.0, 116.0, 0.0),
-    (500.0, -500.0, 0.0),
-    (0.0, 200.0, -200.0),
-)  # L + 16, a and b of f(X), f(Y), f(Z)
 SRGB_KNEE = 0.04045
 SRGB_OFFSET = 0.055
 LINEAR_KNEE = SRGB_KNEE / 12.92
@@ -77,10 +72,10 @@ def rgb_to_lab(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """
     lab = torch.empty_like(images, memory_format=torch.contiguous_format)
     at_once = _at_once(images)
-    scratch = torch.empty_like(lab[:at_once]), torch.empty_like(lab[:at_once])
+    scratch = torch.empty_like(lab[:at_once])
     with torch.autocast(images.device.type, enabled=False):
         for part, out in zip(images.split(at_once), lab.split(at_once), strict=True):
-            _to_lab(part, out, *(buffer[: len(part)] for buffer in scratch))
+            _to_lab(part, out, scratch[: len(part)])
     return lab
 
 
@@ -185,23 +180,29 @@ def _to_rgb(lab: Tensor) -> Tensor:
     return curve + 12.92 * (linear.clamp(max=LINEAR_KNEE) - LINEAR_KNEE)
 
 
-def _to_lab(images: Tensor, lab: Tensor, one: Tensor, two: Tensor) -> None:
-    """Write the Lab of a few `images`; factors and offsets of both curves are in the matrices.
+def _to_lab(images: Tensor, lab: Tensor, scratch: Tensor) -> None:
+    """Write the Lab of a few `images` into `lab`; `scratch` is of its shape, and overwritten.
 
-    All four have one shape; `one` and `two` are overwritten: fresh memory costs more than the sums.
+    All is computed within these two, since fresh memory costs more than the sums. Factors and
+    offsets of the first curve are in the matrix.
     """
     gain = (1 + SRGB_OFFSET) ** -2.4
-    knee = gain * (SRGB_KNEE + SRGB_OFFSET) ** 2.4
-    torch.clamp(images, min=SRGB_KNEE, out=one)
-    torch.clamp(images, max=SRGB_KNEE, out=two)
-    _power(one.add_(SRGB_OFFSET - 1), 2.4).add_(two, alpha=1 / 12.92 / gain)
-    to_xyz = [[gain * value for value in row] for row in RGB_TO_WHITE]
-    _affine(one, to_xyz, [-1 - knee * sum(row) for row in RGB_TO_WHITE], out=two)  # XYZ - 1
+    knee = SRGB_KNEE + SRGB_OFFSET - 1
+    torch.add(images, SRGB_OFFSET - 1, out=lab)
+    torch.clamp(lab, max=knee, out=scratch)
+    _power(lab.clamp_(min=knee), 2.4).add_(scratch, alpha=1 / 12.92 / gain)
+    excess = gain * (knee + 1) ** 2.4 + (SRGB_OFFSET - 1) / 12.92
+    # Y, X and Z less 1: in this order L, a and b can take their places.
+    rows = [RGB_TO_WHITE[i] for i in (1, 0, 2)]
+    yxz = [[gain * value for value in row] for row in rows]
+    _affine(lab, yxz, [-1 - excess * sum(row) for row in rows], out=scratch)
     dark = LAB_KNEE**3 - 1
-    torch.clamp(two, min=dark, out=one)
-    _power(one, 1 / 3).add_(two.clamp_(max=dark), alpha=1 / LAB_SLOPE)
-    excess = dark / LAB_SLOPE  # of all three f alike: differences are free of it
-    _affine(one, LAB_OF_F, [-16 - 116 * excess, 0.0, 0.0], out=lab)
+    torch.clamp(scratch, min=dark, out=lab)
+    _power(lab, 1 / 3).add_(scratch.clamp_(max=dark), alpha=1 / LAB_SLOPE)
+    fy, fx, fz = lab.unbind(1)
+    fx.sub_(fy).mul_(500)
+    torch.sub(fy, fz, out=fz).mul_(200)
+    fy.mul_(116).sub_(16 + 116 * dark / LAB_SLOPE)  # all three f are too large alike
 
 
 def _power(below: Tensor, exponent: float) -> Tensor:
