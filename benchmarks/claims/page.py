@@ -23,9 +23,9 @@ interval over test classes and images, and over runs where there are several: on
 of other seeds, folds or draws of labels. p is by sign flips of classes, after Holm over the claim's
 endpoints alone, so that it may be smaller than in a run's table, whose family is larger; of a rank
 correlation, interval and p are Fisher's and Student's, over systems. **Supported**: the interval is
-clear of zero on the claimed side and p is at most 0.05; where no difference is claimed, the interval
-lies within the smallest difference of interest. **Contradicted**: the same on the other side, or
-beyond that difference. **Not decided**: neither, at this budget; *detectable* is the effect that
+clear of zero on the claimed side and p is at most 0.05; where no difference is claimed, it lies
+within the smallest difference of interest. **Contradicted**: the same on the other side, or beyond
+that difference. **Not decided**: neither, at this budget; *detectable* is the effect that
 80 % power would have found.
 """
 HOW = """## How to run

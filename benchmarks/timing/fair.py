@@ -6,6 +6,7 @@ regressions one by one over decays and folds.
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,9 @@ class Fair(Naive):
         loaded = self.loader(_Decoded(files, side), 64)
         return torch.cat(list(loaded)).numpy()
 
-    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n h w 3"]:
+    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> Iterator[Float[np.ndarray, "h w 3"]]:
         """Lab by scikit-image, image by image in one process."""
-        return np.stack([to_lab(image) for image in images]).astype(np.float32)
+        return (to_lab(image).astype(np.float32) for image in images)
 
     def soft(self, ab: Float[np.ndarray, "n h w 2"]) -> Float[np.ndarray, "n h w 313"]:
         """Soft targets by scikit-learn's neighbours, image by image."""

@@ -8,6 +8,7 @@ is Lab, as in the table, where the notebook's was RGB.
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,10 @@ class Notebook(Naive):
         pairs = [(resize(pixels, side), resize(pixels, side)) for pixels in whole]
         return np.stack([target for _, target in pairs])
 
-    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n h w 3"]:
+    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> Iterator[Float[np.ndarray, "h w 3"]]:
         """Lab by scikit-image, image by image, for the input and again for the target."""
-        pairs = [(to_lab(image), to_lab(image)) for image in images]
-        return np.stack([target for _, target in pairs]).astype(np.float32)
+        pairs = ((to_lab(image), to_lab(image)) for image in images)
+        return (target.astype(np.float32) for _, target in pairs)
 
     def soft(self, ab: Float[np.ndarray, "n h w 2"]) -> Float[np.ndarray, "n h w 313"]:
         """Soft targets by the distances of every pixel to every bin, image by image."""

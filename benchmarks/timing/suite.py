@@ -48,10 +48,10 @@ class Suite:
             source = ImageFolderSource(str(folder), size=side)
             return np.array(load_images(source, store=store, progress=False).images)
 
-    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> list[Float[Tensor, "_b 3 h w"]]:
+    def colors(self, images: UInt8[np.ndarray, "n h w 3"]) -> Iterator[Float[Tensor, "_b 3 h w"]]:
         """Lab of pictures, in the batches in which training is fed them."""
         batches = in_order(images, np.arange(len(images)), size=FED, device=self.device)
-        return [rgb_to_lab(batch) for batch in batches]
+        return map(rgb_to_lab, batches)
 
     def soft(self, ab: Float[Tensor, "n 2 h w"]) -> tuple[Tensor, Tensor]:
         """Soft targets of a batch: indices and weights."""
