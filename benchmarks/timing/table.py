@@ -34,8 +34,9 @@ fp32, NCHW, the encoder run again for each head, scikit-learn's regressions one 
 suite, with its records and checks. N0 and N1 convert colours and encode bins image by image in one
 process; converted colours are let go at once, as in training. N0 fits no probe, its heads visit
 images. Photos are JPEG of 128 px, large ones of 512 px as in Food-101, both stored at 64 px; of
-large ones ours has libjpeg decode a quarter of the side, within a level of the whole. Times are medians over turns (N0, N1, ours, N0, ...), ratios medians of
-the turns' own ratios, with their range."""
+large ones ours has libjpeg decode a quarter of the side, within a level of the whole. Times are
+medians over turns (N0, N1, ours, N0, ...), ratios medians of the turns' own ratios, with their
+range."""
 
 
 def markdown(
