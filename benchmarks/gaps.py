@@ -158,8 +158,8 @@ def _by_class(runs: Sequence[tuple[Record, Sequence[int]]], at: Sequence[At]) ->
         _class_scores(record, unseen).assign(run=str(place))
         for (record, unseen), place in zip(runs, at, strict=True)
     ]
-    found = pd.concat(scores).groupby(["run", "hidden", "label"], sort=False, as_index=False)
-    found = found.agg(top1=("top1", "mean"), n_test=("n_test", "max"))
+    of_run = pd.concat(scores).groupby(["run", "hidden", "label"], sort=False, as_index=False)
+    found = of_run.agg(top1=("top1", "mean"), n_test=("n_test", "max"))
     sides = {
         name: found[found["hidden"] == hidden]
         .groupby("label")
