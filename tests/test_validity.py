@@ -100,6 +100,13 @@ def test_costs_are_means_and_missing_ones_dashes():
     assert table.rows == (("net †", "1,234", "-", "150", "-", "-", "-", "-", "bf16"),)
 
 
+def test_every_precision_that_a_run_took_is_told():
+    cost = source().cost
+    both = pd.concat([cost, cost.assign(seed=7, precision="32-true")])
+    (row,) = cost_table(type(source())(**{**vars(source()), "cost": both})).rows
+    assert row[-1] == "bf16, 32-true"
+
+
 def test_primary_comparison_comes_first_in_bold():
     row = {"a_method": "net", "a_classifier": "linear", "b_method": "raw", "task": "all",
            "b_classifier": "pixels", "classes": "all", "labels_per_class": 5, "runs": 2,

@@ -102,16 +102,20 @@ def cost_table(source: Source) -> Table:
     """Return what pretraining cost by method, means over folds and seeds."""
     marks = source.cost.groupby("method", sort=False)["label_free"].all()
     means = source.cost.groupby("method", sort=False).mean(numeric_only=True)
+    precisions = source.cost.groupby("method", sort=False)["precision"].unique()
     body = tuple(
         (
             shown_name(str(method), bool(marks.loc[str(method)])),
             *(_number(row.get(name, math.nan)) for name in COSTS),
-            str(source.cost.loc[source.cost["method"] == method, "precision"].iloc[0]),
+            ", ".join(map(str, precisions.loc[method])),
         )
         for method, row in means.iterrows()
     )
     header = ("method", *COSTS.values(), "precision")
-    note = "Means over folds and seeds; what a method starts from, another's weights, is not in it."
+    note = (
+        "Means over folds and seeds, each of which takes the faster precision that agrees with 32 "
+        "bits; what a method starts from, another's weights, is not in it."
+    )
     return Table("Cost of pretraining", header, body, note, n_names=1)
 
 
