@@ -157,11 +157,11 @@ def write_facts(
     atomic_write(folder / "run.json", json.dumps(facts, indent=1).encode())
 
 
-def pretraining_seconds(encoders: Sequence[MethodEncoder]) -> float:
+def pretraining_seconds(encoders: Sequence[Any]) -> float:
     """What training the encoders took, and those on record that they start from, each once."""
-    found: dict[str, MethodEncoder] = {}
+    found = {}
     for encoder in encoders:
-        link: MethodEncoder | None = encoder
+        link = encoder
         while link is not None:
             found[link.key] = link
             link = link.start

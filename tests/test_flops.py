@@ -49,7 +49,7 @@ def test_convolutions_are_counted_as_by_hand():
             return self.last(self.encode(x)["a"])
 
     first, last = 2 * 1 * 8 * 9 * 16 * 16, 2 * 8 * 2 * 16 * 16
-    lab = 2 * 2 * 3 * 3 * 16 * 16  # to XYZ, and from its curve to Lab
+    lab = 2 * 3 * 3 * 16 * 16  # linear RGB to XYZ: what follows is no product
     at = batches(16, pretext)
     assert encoding_flops(Encoder(Two(), "L/50-1"), at) == lab + first
     # Backward: gradients of both layers' weights, and of the last one's input alone.

@@ -107,7 +107,7 @@ def cost_table(source: Source) -> Table:
         (
             shown_name(str(method), bool(marks.loc[str(method)])),
             *(_number(row.get(name, math.nan)) for name in COSTS),
-            ", ".join(map(str, precisions.loc[method])),
+            ", ".join(map(str, precisions.loc[str(method)])),
         )
         for method, row in means.iterrows()
     )
