@@ -112,9 +112,10 @@ def _whole(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _estimate(contrasts: Sequence[Contrast], *, seed: int) -> dict[str, Any]:
-    found, contrasts = contrast_bootstrap(contrasts, seed=seed), one_each(contrasts)
+    runs = one_each(contrasts)
+    found = contrast_bootstrap(runs, seed=seed)
     seen, unseen = (
-        float(np.mean([np.maximum(sign * run.weight, 0) @ run.value for run in contrasts]))
+        float(np.mean([np.maximum(sign * run.weight, 0) @ run.value for run in runs]))
         for sign in (1, -1)
     )
     return {

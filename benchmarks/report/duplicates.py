@@ -105,8 +105,6 @@ def without_duplicates_table(source: Source) -> Table | None:
         _both(source, row, removed[int(row["fold"])])
         for row in source.endpoint_rows().to_dict("records")
     ]
-    if not scores:
-        return None
     if not any(score["left_out"] for score in scores):
         return None
     means = pd.DataFrame(scores).groupby(["kind", "method", "classifier", "label_free"]).mean()

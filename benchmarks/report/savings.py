@@ -55,8 +55,7 @@ def _savings(a: pd.DataFrame, b: pd.DataFrame, source: Source) -> tuple[np.ndarr
     """Budgets and savings, from the budgets that both have in every run that both have."""
     both = a.merge(b, on=[*RUN, "labels_per_class"], suffixes=("_a", "_b"))
     sizes = both.groupby("labels_per_class").size()
-    n_runs = len(both[RUN].drop_duplicates())
-    budgets = sizes.index[sizes == n_runs].to_numpy(dtype=int)
+    budgets = sizes.index[sizes == len(both[RUN].drop_duplicates())].to_numpy(dtype=int)
     if len(budgets) < 2:
         return budgets, []
     curves: dict[str, list[np.ndarray]] = {"a": [], "b": []}

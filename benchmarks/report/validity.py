@@ -100,16 +100,15 @@ def comparisons_table(comparisons: pd.DataFrame, run: Mapping[str, Any]) -> Tabl
 
 def cost_table(source: Source) -> Table:
     """Return what pretraining cost by method, means over folds and seeds."""
-    marks = source.cost.groupby("method", sort=False)["label_free"].all()
-    means = source.cost.groupby("method", sort=False).mean(numeric_only=True)
-    precisions = source.cost.groupby("method", sort=False)["precision"].unique()
+    by_method = source.cost.groupby("method", sort=False)
+    marks, precisions = by_method["label_free"].all(), by_method["precision"].unique()
     body = tuple(
         (
             shown_name(str(method), bool(marks.loc[str(method)])),
             *(_number(row.get(name, math.nan)) for name in COSTS),
             ", ".join(map(str, precisions.loc[str(method)])),
         )
-        for method, row in means.iterrows()
+        for method, row in by_method.mean(numeric_only=True).iterrows()
     )
     header = ("method", *COSTS.values(), "precision")
     note = (
