@@ -113,7 +113,7 @@ def cost_table(source: Source) -> Table:
     header = ("method", *COSTS.values(), "precision")
     note = (
         "Means over folds and seeds, each of which takes the faster precision that agrees with 32 "
-        "bits; what a method starts from, another's weights, is not in it."
+        "bits, if none is asked for; what a method starts from, another's weights, is not in it."
     )
     return Table("Cost of pretraining", header, body, note, n_names=1)
 
