@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from benchmarks.draws import order, uniforms
-from models.color import as_images
+from models.color import Images, as_floats
 from models.encoder import resized
 
 SHARE = 0.5  # of a GPU's free memory, that the images may take
@@ -44,22 +44,24 @@ class Batches:
 
     def at(
         self, step: int, layout: torch.memory_format = torch.contiguous_format
-    ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b k"], *tuple[Int64[Tensor, " b"], ...]]:
-        """Images in [0, 1] of batch `step`, uniform numbers for distortions, and any labels."""
+    ) -> tuple[Images, Float[Tensor, "_ k"], *tuple[Int64[Tensor, " _"], ...]]:
+        """Images of batch `step`, uniform numbers for distortions, and any labels.
+
+        Images are uint8 as stored, or floats in [0, 1] where they are averaged.
+        """
         epoch = step // self.per_epoch
         if epoch != self._epoch:
             self._begin(epoch)
         here = self._place(step)
         draws = self._on_device["draws"][here]
         if self._resident is None:
-            images = load(self.images, self.ids[self._order[here]], self.device)
+            images = stored(self.images, self.ids[self._order[here]], self.device)
         else:
-            images = as_images(self._resident[self._on_device["ids"][here]])
-        images = resized(images, self.pixels)
+            images = self._resident[self._on_device["ids"][here]].permute(0, 3, 1, 2)
         if self.flip:
             turned = draws[:, 0, None, None, None] < 0.5
-            images = torch.where(turned, images.flip(-1), images)
-        images = images.contiguous(memory_format=layout)
+            images = torch.where(turned, images.flip(-1), images)  # dear, unless of bytes
+        images = resized(images, self.pixels).contiguous(memory_format=layout)
         if self.labels is None:
             return images, draws[:, 1:]
         return images, draws[:, 1:], self._on_device["labels"][here]
@@ -100,11 +102,18 @@ def resident(images: UInt8[np.ndarray, "n h w 3"], device: str) -> UInt8[Tensor,
     return store
 
 
+def stored(
+    images: UInt8[np.ndarray, "n h w 3"], ids: Int64[np.ndarray, " b"], device: str
+) -> UInt8[Tensor, "b 3 h w"]:
+    """The images `ids` of the store on `device`, channels first (channels_last in memory)."""
+    return torch.from_numpy(images[ids]).to(device).permute(0, 3, 1, 2)
+
+
 def load(
     images: UInt8[np.ndarray, "n h w 3"], ids: Int64[np.ndarray, " b"], device: str
 ) -> Float[Tensor, "b 3 h w"]:
     """The images `ids` of the store as floats in [0, 1] on `device`."""
-    return as_images(torch.from_numpy(images[ids]).to(device))
+    return as_floats(stored(images, ids, device))
 
 
 def in_order(
@@ -113,7 +122,7 @@ def in_order(
     *,
     size: int,
     device: str,
-) -> Iterator[Float[Tensor, "b 3 h w"]]:
-    """The images `ids` as they stand, in batches of at most `size`."""
+) -> Iterator[UInt8[Tensor, "b 3 h w"]]:
+    """The images `ids` as they are stored, in batches of at most `size`."""
     for start in range(0, len(ids), size):
-        yield load(images, ids[start : start + size], device)
+        yield stored(images, ids[start : start + size], device)

@@ -13,6 +13,7 @@ from benchmarks.batches import in_order
 from benchmarks.errors import IntegrityError
 from benchmarks.precision import PLAIN, Arithmetic, blur, choose_reading
 from benchmarks.progress import Meter
+from models.color import Images
 from models.encoder import FrozenEncoder, weights_hash
 
 BATCH = 128
@@ -87,7 +88,7 @@ def choose_arithmetic(
 
 def read(
     encoder: FrozenEncoder,
-    images: Float[Tensor, "n 3 h w"],
+    images: Images,
     way: Arithmetic,
     *,
     max_features: int,

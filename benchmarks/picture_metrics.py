@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64, Num
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from models.color import rgb_to_lab, split_lab
+from models.color import Images, rgb_to_lab, split_lab
 from models.quantize import AbBins
 
 Pictures = Float[Tensor, "n 3 h w"]
@@ -185,7 +185,7 @@ def gamut_edge(clipped: Pictures) -> Values:
     return touching.any(1).double().mean((1, 2))
 
 
-def ab_counts(images: Pictures, bins: AbBins) -> Int64[Tensor, " 313"]:
+def ab_counts(images: Images, bins: AbBins) -> Int64[Tensor, " 313"]:
     """How many pixels fall into each ab bin; counts of several batches add up to the prior."""
     return bins.prior(split_lab(rgb_to_lab(images))[1])
 

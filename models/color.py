@@ -1,45 +1,23 @@
 """RGB and CIE Lab on batched tensors, and the ranges in which networks see them.
 
-Neither autocast nor TF32 lowers the precision. Curves of two branches are sums of both, each of the
-argument clamped to its side: on a CPU `torch.where` costs forty times a clamp, and `**` twice a
-logarithm with an exponential.
+Pictures are floats in [0, 1], or uint8 as they are stored, 0 to 255, which Lab is found of without
+making floats of them first. Neither autocast nor TF32 lowers the precision.
 """
 
-import math
 import re
-from collections.abc import Sequence
 from types import MappingProxyType
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-RGB_TO_XYZ = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
-)
-XYZ_TO_RGB = (
-    (3.240481343200527, -1.5371515162713185, -0.4985363261688878),
-    (-0.9692549499965683, 1.8759900014898907, 0.041555926558292815),
-    (0.05564663913517715, -0.20404133836651123, 1.0573110696453443),
-)
-WHITE_D65 = (0.95047, 1.0, 1.08883)
-# Between linear RGB and XYZ relative to the white point.
-RGB_TO_WHITE = tuple(
-    tuple(value / white for value in row) for row, white in zip(RGB_TO_XYZ, WHITE_D65, strict=True)
-)
-WHITE_TO_RGB = tuple(
-    tuple(value * white for value, white in zip(row, WHITE_D65, strict=True)) for row in XYZ_TO_RGB
-)
-GRAY_WEIGHTS = (0.2989, 0.587, 0.114)
+from .cie import lab_of_linear, linear_of_bytes, linear_of_floats, rgb_of_lab
 
-LAB_KNEE = 6 / 29
-LAB_SLOPE = 3 * LAB_KNEE**2
-SRGB_KNEE = 0.04045
-SRGB_OFFSET = 0.055
-LINEAR_KNEE = SRGB_KNEE / 12.92
-CHUNK = 2**16  # pixels converted at a time on a CPU: what is computed on stays in its cache
+GRAY_WEIGHTS = (0.2989, 0.587, 0.114)
+CHUNK = 2**17  # pixels converted at a time on a CPU: what is computed on stays in its cache
+
+# RGB in [0, 1], or 0 to 255.
+Images = Float[Tensor, "n 3 h w"] | UInt8[Tensor, "n 3 h w"]
 
 CHANNELS = MappingProxyType({"L": 1, "ab": 2, "gray": 1, "rgb": 3})
 # name: (space, offset, scale); the network sees (x - offset) / scale.
@@ -61,21 +39,32 @@ NORMALISATIONS = MappingProxyType(
 
 def as_images(pixels: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     """Return stored pixels as float32 RGB in [0, 1], channels first (channels_last in memory)."""
-    return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+    return as_floats(pixels.permute(0, 3, 1, 2))
 
 
-def rgb_to_lab(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Return CIE Lab (D65, 2 degrees) of sRGB in [0, 1]: L in [0, 100], ab about +-110.
+def as_floats(images: Images) -> Float[Tensor, "n 3 h w"]:
+    """Return RGB in [0, 1]: uint8 divided by 255, floats as they are."""
+    return images if images.is_floating_point() else images.to(torch.float32).div_(255)
+
+
+def rgb_to_lab(images: Images) -> Float[Tensor, "n 3 h w"]:
+    """Return CIE Lab (D65, 2 degrees) of sRGB: L in [0, 100], ab about +-110.
 
     Within 0.001 of scikit-image in every channel. Images are data: torch refuses, by RuntimeError,
     to convert what a gradient is wanted of.
     """
-    lab = torch.empty_like(images, memory_format=torch.contiguous_format)
+    dtype = images.dtype if images.is_floating_point() else torch.float32
+    lab = images.new_empty(images.shape, dtype=dtype)
     at_once = _at_once(images)
     scratch = torch.empty_like(lab[:at_once])
     with torch.autocast(images.device.type, enabled=False):
         for part, out in zip(images.split(at_once), lab.split(at_once), strict=True):
-            _to_lab(part, out, scratch[: len(part)])
+            linear = scratch[: len(part)]
+            if part.is_floating_point():
+                linear_of_floats(part, out=linear, scratch=out)
+            else:
+                linear_of_bytes(part, out=linear)
+            lab_of_linear(linear, out=out)
     return lab
 
 
@@ -84,7 +73,7 @@ def lab_to_rgb(lab: Float[Tensor, "n 3 h w"], clip: bool = True) -> Float[Tensor
 
     Colours outside the gamut are treated as in scikit-image: negative f(Z) counts as zero.
     """
-    rgb = torch.cat([_to_rgb(part) for part in lab.split(_at_once(lab))])
+    rgb = torch.cat([rgb_of_lab(part) for part in lab.split(_at_once(lab))])
     return rgb.clamp(0, 1) if clip else rgb
 
 
@@ -125,9 +114,9 @@ def input_channels(inputs: str) -> int:
 
 
 def network_input(
-    images: Float[Tensor, "n 3 h w"], inputs: str, *, lab: Float[Tensor, "n 3 h w"] | None = None
+    images: Images, inputs: str, *, lab: Float[Tensor, "n 3 h w"] | None = None
 ) -> Float[Tensor, "n c h w"]:
-    """Return what a network sees of RGB in [0, 1]: the ranges named in `inputs`, concatenated.
+    """Return what a network sees of RGB: the ranges named in `inputs`, concatenated.
 
     `inputs` is one name or several joined by a comma ("L/50-1,ab/110"). `lab` is the Lab of the
     same images where the caller has it. Unknown names raise ValueError.
@@ -144,9 +133,9 @@ def network_input(
 
 def _channels(images: Tensor, lab: Tensor | None, space: str) -> Tensor:
     if space == "rgb":
-        return images
+        return as_floats(images)
     if space == "gray" or lab is None:
-        return gray(images)
+        return gray(as_floats(images))
     return split_lab(lab)[0 if space == "L" else 1]
 
 
@@ -167,57 +156,3 @@ def _at_once(images: Tensor) -> int:
     if images.device.type != "cpu":
         return max(1, len(images))
     return max(1, CHUNK // max(1, images.shape[-2] * images.shape[-1]))
-
-
-def _to_rgb(lab: Tensor) -> Tensor:
-    """Unclipped sRGB of a few images in Lab."""
-    lightness, a, b = lab.unbind(1)
-    fy = (lightness + 16) / 116
-    curved = torch.stack((fy + a / 500, fy, (fy - b / 200).clamp(min=0)), dim=1)
-    xyz = curved.clamp(min=LAB_KNEE) ** 3 + LAB_SLOPE * (curved.clamp(max=LAB_KNEE) - LAB_KNEE)
-    linear = _mix(xyz, WHITE_TO_RGB)
-    curve = (1 + SRGB_OFFSET) * linear.clamp(min=LINEAR_KNEE) ** (1 / 2.4) - SRGB_OFFSET
-    return curve + 12.92 * (linear.clamp(max=LINEAR_KNEE) - LINEAR_KNEE)
-
-
-def _to_lab(images: Tensor, lab: Tensor, scratch: Tensor) -> None:
-    """Write the Lab of a few `images` into `lab`; `scratch` is of its shape, and overwritten.
-
-    All is computed within these two, since fresh memory costs more than the sums. Factors and
-    offsets of the first curve are in the matrix.
-    """
-    gain = (1 + SRGB_OFFSET) ** -2.4
-    knee = SRGB_KNEE + SRGB_OFFSET - 1
-    torch.add(images, SRGB_OFFSET - 1, out=lab)
-    torch.clamp(lab, max=knee, out=scratch)
-    _power(lab.clamp_(min=knee), 2.4).add_(scratch, alpha=1 / 12.92 / gain)
-    excess = gain * (knee + 1) ** 2.4 + (SRGB_OFFSET - 1) / 12.92
-    # Y, X and Z less 1: in this order L, a and b can take their places.
-    rows = [RGB_TO_WHITE[i] for i in (1, 0, 2)]
-    yxz = [[gain * value for value in row] for row in rows]
-    _affine(lab, yxz, [-1 - excess * sum(row) for row in rows], out=scratch)
-    dark = LAB_KNEE**3 - 1
-    torch.clamp(scratch, min=dark, out=lab)
-    _power(lab, 1 / 3).add_(scratch.clamp_(max=dark), alpha=1 / LAB_SLOPE)
-    fy, fx, fz = lab.unbind(1)
-    fx.sub_(fy).mul_(500)
-    torch.sub(fy, fz, out=fz).mul_(200)
-    fy.mul_(116).sub_(16 + 116 * dark / LAB_SLOPE)  # all three f are too large alike
-
-
-def _power(below: Tensor, exponent: float) -> Tensor:
-    """(1 + below) ** exponent in place of `below`, which is above -1."""
-    return below.log1p_().mul_(exponent / math.log(2)).exp2_()
-
-
-def _affine(
-    x: Tensor, matrix: Sequence[Sequence[float]], offset: Sequence[float], *, out: Tensor
-) -> None:
-    """`matrix` times the channels of `x`, plus `offset`, into `out`."""
-    torch.matmul(x.new_tensor(matrix), x.flatten(2), out=out.flatten(2))
-    out.add_(x.new_tensor(offset)[:, None, None])
-
-
-def _mix(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    first, second, third = x.unbind(1)
-    return torch.stack([p * first + q * second + r * third for p, q, r in matrix], dim=1)

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from .color import network_input
+from .color import Images, as_floats, network_input
 
 
 class Encoder(nn.Module):
@@ -28,18 +28,18 @@ class Encoder(nn.Module):
         self.bottleneck: str = self.model.bottleneck
         self.channels: dict[str, int] = self.model.channels
 
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> dict[str, Float[Tensor, "n _c _h _w"]]:
-        """Return every tap of images in [0, 1]."""
+    def forward(self, images: Images) -> dict[str, Float[Tensor, "n _c _h _w"]]:
+        """Return every tap of images."""
         return self.model.encode(network_input(resized(images, self.size), self.inputs))
 
 
 def resized(
-    images: Float[Tensor, "n 3 _h _w"], size: int | None
-) -> Float[Tensor, "n 3 _size _size"]:
-    """Return images area-averaged to `size` x `size` pixels; None leaves them as they are."""
+    images: Float[Tensor, "n 3 _h _w"] | UInt8[Tensor, "n 3 _h _w"], size: int | None
+) -> Float[Tensor, "n 3 _size _size"] | UInt8[Tensor, "n 3 _size _size"]:
+    """Return images area-averaged to `size` x `size` pixels, as floats, or as they are."""
     if size is None or size == images.shape[-1]:
         return images
-    return F.interpolate(images, size=(size, size), mode="area")
+    return F.interpolate(as_floats(images), size=(size, size), mode="area")
 
 
 class FrozenEncoder(nn.Module):
@@ -61,8 +61,8 @@ class FrozenEncoder(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> dict[str, Float[Tensor, "n _c _h _w"]]:
-        """Return every tap of images in [0, 1], detached."""
+    def forward(self, images: Images) -> dict[str, Float[Tensor, "n _c _h _w"]]:
+        """Return every tap of images, detached."""
         return self.encoder(images)
 
 
@@ -83,8 +83,8 @@ class EncoderClassifier(nn.Module):
         self.tap = tap
         self.linear = nn.Linear(encoder.channels[tap], n_classes)
 
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
-        """Return the logits of images in [0, 1]."""
+    def forward(self, images: Images) -> Float[Tensor, "n classes"]:
+        """Return the logits of images."""
         return self.linear(self.encoder(images)[self.tap].mean((2, 3)))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.batches import Batches, in_order, load, resident
+from benchmarks.batches import Batches, in_order, load, resident, stored
 from benchmarks.draws import uniforms
 from tests.counters import Copies
 
@@ -46,18 +46,18 @@ def test_a_flip_is_the_mirror_image_of_those_whose_first_number_is_below_a_half(
     found = by_sample(make(images), 0)
     turned = 0
     for i, (picture, draws) in found.items():
-        expected = images[i].transpose(2, 0, 1) / 255
+        expected = images[i].transpose(2, 0, 1)
         flipped = numbers[i, 0] < 0.5
         turned += flipped
         expected = expected[:, :, ::-1] if flipped else expected
-        np.testing.assert_allclose(picture.numpy(), expected, atol=1e-6)
+        np.testing.assert_array_equal(picture.numpy(), expected)
         np.testing.assert_array_equal(draws.numpy(), numbers[i, 1:])
     assert 0 < turned < N
 
 
 def test_without_flips_pictures_are_as_stored(images):
     for i, (picture, _) in by_sample(make(images, flip=False), 1).items():
-        np.testing.assert_allclose(picture.numpy(), images[i].transpose(2, 0, 1) / 255, atol=1e-6)
+        np.testing.assert_array_equal(picture.numpy(), images[i].transpose(2, 0, 1))
 
 
 def test_epochs_and_seeds_order_and_draw_anew(images):
@@ -72,8 +72,9 @@ def test_only_the_given_ids_are_read(images):
     ids = np.array([11, 3, 7])
     batches = make(images, ids=ids, size=3, flip=False)
     shown, _ = batches.at(0)
-    expected = load(images, ids[batches.samples(0)], "cpu")
+    expected = stored(images, ids[batches.samples(0)], "cpu")
     assert torch.equal(shown, expected)
+    assert torch.equal(shown / 255, load(images, ids[batches.samples(0)], "cpu"))
     assert sorted(ids[batches.samples(0)]) == [3, 7, 11]
 
 
@@ -84,7 +85,7 @@ def test_a_batch_larger_than_the_data_is_all_of_it(images):
 
 def test_pixels_are_averages_over_areas(images):
     whole, small = make(images), make(images, pixels=4)
-    expected = whole.at(1)[0].reshape(4, 3, 4, 2, 4, 2).mean((3, 5))
+    expected = whole.at(1)[0].reshape(4, 3, 4, 2, 4, 2).double().mean((3, 5)).float() / 255
     torch.testing.assert_close(small.at(1)[0], expected)
     assert torch.equal(make(images, pixels=SIZE).at(1)[0], whole.at(1)[0])
 
@@ -102,8 +103,7 @@ def test_in_order_covers_all_once_in_the_order_given(images, size):
     ids = np.random.default_rng(1).permutation(N)[:13]
     parts = list(in_order(images, ids, size=size, device="cpu"))
     assert max(len(part) for part in parts) <= size
-    expected = torch.from_numpy(images[ids]).permute(0, 3, 1, 2) / 255
-    torch.testing.assert_close(torch.cat(parts), expected)
+    assert torch.equal(torch.cat(parts), torch.from_numpy(images[ids]).permute(0, 3, 1, 2))
 
 
 def test_labels_belong_to_the_sample_and_come_only_when_given(images):

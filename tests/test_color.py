@@ -9,6 +9,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from models.color import (
     NORMALISATIONS,
+    as_floats,
     as_images,
     denormalise,
     gray,
@@ -41,6 +42,29 @@ def channels_last(x: torch.Tensor) -> np.ndarray:
 def test_rgb_to_lab_agrees_with_scikit_image():
     expected = rgb2lab(channels_last(pictures()))
     np.testing.assert_allclose(channels_last(rgb_to_lab(pictures())), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("side", [8, 7])
+@pytest.mark.parametrize("stored_as", ["channels first", "channels last"])
+def test_lab_of_bytes_agrees_with_scikit_image(side, stored_as):
+    """Of every byte in every channel; an odd number of them is looked up one by one."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (5, 3, side, side), dtype=torch.uint8, generator=generator)
+    images[1] = images[1, :1]  # grays
+    images[2:] //= 8  # near black
+    if stored_as == "channels last":
+        images = images.contiguous(memory_format=torch.channels_last)
+    expected = rgb2lab(images.permute(0, 2, 3, 1).numpy())
+    np.testing.assert_allclose(channels_last(rgb_to_lab(images)), expected, atol=5e-4)
+    torch.testing.assert_close(rgb_to_lab(images), rgb_to_lab(as_floats(images)), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("inputs", ["L/50-1,ab/110", "gray[0,1]", "rgb[-1,1],L-50"])
+def test_networks_see_bytes_as_they_see_floats(inputs):
+    images = torch.randint(256, (2, 3, 8, 8), dtype=torch.uint8)
+    seen = network_input(images, inputs)
+    assert seen.dtype == torch.float32
+    torch.testing.assert_close(seen, network_input(as_floats(images), inputs), atol=1e-3, rtol=0)
 
 
 def test_lab_to_rgb_agrees_with_scikit_image():

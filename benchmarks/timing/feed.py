@@ -18,7 +18,7 @@ from benchmarks.pretrain import Recipe
 from benchmarks.timing.clock import now
 from benchmarks.timing.spread import Spread, ratios, spread
 from benchmarks.timing.wording import grid_of, readable
-from models.color import network_input, rgb_to_lab, split_lab
+from models.color import Images, network_input, rgb_to_lab, split_lab
 from models.outputs import ColorBins, LightnessBins, shrink
 from models.pretext.autoencoding import Autoencoding
 from models.pretext.colorization import AB_SCALE, Colorization
@@ -80,7 +80,7 @@ def feed_seconds(
 
 
 def made_of(
-    pretext: Any, images: Float[Tensor, "n 3 h w"], raw: Any
+    pretext: Any, images: Images, raw: Any
 ) -> tuple[Float[Tensor, "n c h w"], list[Tensor]]:
     """What the network is shown, and what each `raw` output is held against.
 

@@ -9,6 +9,8 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..color import Images
+
 OBJECTIVES = ("vanilla", "lsgan", "wgan_gp")
 
 
@@ -67,12 +69,12 @@ class Adversarial(nn.Module):
         self.in_channels, self.out_channels = pretext.in_channels, pretext.out_channels
         self.n_draws = pretext.n_draws + 2  # the wrapped pretext reads the first ones
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Give the pretrain split to the wrapped pretext."""
         self.pretext.prepare(images_batches)
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the wrapped pretext's terms and `adversarial`; the critic gets no gradient."""
         made = self.pretext.translate(model, images, draws)
@@ -85,7 +87,7 @@ class Adversarial(nn.Module):
         return terms
 
     def critic_losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the critic's terms on true and on predicted pictures; the model gets no gradient.
 
@@ -106,7 +108,7 @@ class Adversarial(nn.Module):
         return {"critic_true": measure(on_true, 1) / 2, "critic_false": measure(on_false, 0) / 2}
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB as the wrapped pretext gives it."""
         return self.pretext.decode(model, images, clip=clip)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..color import denormalise, input_channels, lab_to_rgb, network_input
+from ..color import Images, denormalise, input_channels, lab_to_rgb, network_input
 from ..losses import PIXEL_LOSSES, checked_terms, pixel_loss
 from ..outputs import Regression, enlarge, shrink
 
@@ -36,11 +36,11 @@ class Autoencoding(nn.Module):
         self.in_channels = self.out_channels = input_channels(inputs)
         self.output = Regression(self.out_channels, 1)
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Read nothing: no statistics are needed."""
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the one term, under the name of the loss."""
         target = network_input(images, self.inputs)
@@ -48,9 +48,7 @@ class Autoencoding(nn.Module):
         raw = model(seen)
         return {self.loss: pixel_loss(self.loss, self.output.decode(raw), shrink(target, raw))}
 
-    def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
-    ) -> Float[Tensor, "n 3 h w"]:
+    def decode(self, model: nn.Module, images: Images) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the reproduction, enlarged to the image; gray where only L is seen."""
         predicted = self.output.decode(model(network_input(images, self.inputs)))
         predicted = enlarge(predicted, images)
@@ -59,7 +57,7 @@ class Autoencoding(nn.Module):
         lightness = denormalise(predicted[:, :1], "L/50-1")
         ab = denormalise(predicted[:, 1:], "ab/110")
         if self.inputs == LIGHTNESS:
-            ab = torch.zeros_like(images[:, :2])
+            ab = lightness.new_zeros(images[:, :2].shape)
         return lab_to_rgb(torch.cat((lightness, ab), dim=1))
 
 

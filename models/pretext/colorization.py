@@ -7,7 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..color import input_channels, input_spaces, lab_to_rgb, network_input, rgb_to_lab, split_lab
+from ..color import (
+    Images,
+    as_floats,
+    input_channels,
+    input_spaces,
+    lab_to_rgb,
+    network_input,
+    rgb_to_lab,
+    split_lab,
+)
 from ..losses import PIXEL_LOSSES, Lpips, check_lpips, checked_terms, pixel_loss
 from ..outputs import ColorBins, Regression, enlarge, shrink
 from .adversarial import Translated
@@ -52,13 +61,13 @@ class Colorization(nn.Module):
         self.out_channels = self.output.out_channels
         self.label_free = lpips is None or lpips.label_free
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Set the rebalancing weights of ColorBins from the pretrain split, where they are used."""
         if isinstance(self.output, ColorBins):
             self.output.prepare(split_lab(rgb_to_lab(images))[1] for images in images_batches)
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms; their sum is the loss."""
         lab = rgb_to_lab(images)
@@ -67,7 +76,7 @@ class Colorization(nn.Module):
     def losses_of(
         self,
         raw: Float[Tensor, "n c h2 w2"],
-        images: Float[Tensor, "n 3 h w"],
+        images: Images,
         lab: Float[Tensor, "n 3 h w"],
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms of a raw output for `images`, whose Lab is `lab`."""
@@ -81,14 +90,14 @@ class Colorization(nn.Module):
             predicted = self.output.decode(raw)
         for name, weight in weights.items():
             if self.lpips is not None and name == "lpips":
-                loss = self.lpips(_picture(predicted, lab), images)
+                loss = self.lpips(_picture(predicted, lab), as_floats(images))
             else:
                 loss = pixel_loss(name, predicted / AB_SCALE, target / AB_SCALE)
             found[name] = weight * loss
         return found
 
     def translate(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> Translated:
         """Return predicted and true ab over 110, at the output's size, given what was seen."""
         lab = rgb_to_lab(images)
@@ -102,7 +111,7 @@ class Colorization(nn.Module):
         )
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the predicted ab, enlarged to the image.
 

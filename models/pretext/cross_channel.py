@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..color import network_input, rgb_to_lab
+from ..color import Images, network_input, rgb_to_lab
 from .colorization import Colorization
 from .lightness import Lightness
 
@@ -32,12 +32,12 @@ class CrossChannel(nn.Module):
         self.out_channels = (self.colorization.out_channels, self.lightness.out_channels)
         self.label_free = self.colorization.label_free and self.lightness.label_free
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Give the pretrain split to the colorization; lightness needs no statistics."""
         self.colorization.prepare(images_batches)
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms of both halves, as ab_NAME and L_NAME."""
         lab = rgb_to_lab(images)
@@ -50,7 +50,7 @@ class CrossChannel(nn.Module):
         }
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the ab predicted from it."""
         lab = rgb_to_lab(images)

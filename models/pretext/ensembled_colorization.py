@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..color import lab_to_rgb, network_input, rgb_to_lab, split_lab
+from ..color import Images, lab_to_rgb, network_input, rgb_to_lab, split_lab
 from ..outputs import ColorBins, enlarge
 from .colorization import Colorization
 
@@ -27,11 +27,11 @@ class EnsembledColorization(nn.Module):
         self.inputs, self.in_channels = self.classes.inputs, self.classes.in_channels
         self.out_channels = (self.classes.out_channels, self.values.out_channels)
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Read nothing: without rebalancing no statistics are needed."""
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return both terms, as cl_cross_entropy and reg_l2."""
         lab = rgb_to_lab(images)
@@ -41,7 +41,7 @@ class EnsembledColorization(nn.Module):
         return {"cl_cross_entropy": cross_entropy, "reg_l2": squared}
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the mean of the two predictions of ab."""
         lab = rgb_to_lab(images)

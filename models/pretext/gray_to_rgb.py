@@ -13,6 +13,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..color import (
+    Images,
+    as_floats,
     gray,
     input_channels,
     input_spaces,
@@ -63,22 +65,22 @@ class GrayToRgb(nn.Module):
         self.output = Regression(self.out_channels, 0.5, offset=0.5) if output is None else output
         self.label_free = lpips is None or lpips.label_free
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Read nothing: no statistics are needed."""
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms; `draws` are uniform in [0, 1), `n_draws` for each image."""
         return self.translate(model, images, draws).terms()
 
     def translate(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> Translated:
         """Return predicted and true RGB in [-1, 1], given the gray view."""
-        seen = network_input(
-            distorted(images, draws[:, :N_DRAWS]) if self.distort else images, self.inputs
-        )
+        images = as_floats(images)
+        shown = distorted(images, draws[:, :N_DRAWS]) if self.distort else images
+        seen = network_input(shown, self.inputs)
         raw = model(seen)
         predicted, target = self.output.decode(raw), shrink(images, raw)
         terms = partial(self._losses_of, predicted, target, images)
@@ -97,7 +99,7 @@ class GrayToRgb(nn.Module):
         return found
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return the RGB predicted from the undistorted view, enlarged to the image."""
         picture = enlarge(self.output.decode(model(network_input(images, self.inputs))), images)

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from ..color import network_input, rgb_to_lab
+from ..color import Images, network_input, rgb_to_lab
 from ..outputs import Regression
 from .colorization import AB_SCALE, Colorization
 
@@ -38,13 +38,13 @@ class JointColorization(nn.Module):
         self.out_channels = self.colorization.out_channels
         self.labels, self.label_free = labels, labels != "true"
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Read nothing: no statistics are needed."""
 
     def losses(
         self,
         model: nn.Module,
-        images: Float[Tensor, "n 3 h w"],
+        images: Images,
         draws: Float[Tensor, "n k"],
         labels: Int64[Tensor, " n"],
     ) -> dict[str, Float[Tensor, ""]]:
@@ -65,7 +65,7 @@ class JointColorization(nn.Module):
         return {**terms, "class_cross_entropy": F.cross_entropy(logits, labels)}
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the predicted ab; the class logits are dropped."""
         lab = rgb_to_lab(images)

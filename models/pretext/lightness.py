@@ -6,7 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..color import input_channels, input_spaces, lab_to_rgb, network_input, rgb_to_lab, split_lab
+from ..color import (
+    Images,
+    input_channels,
+    input_spaces,
+    lab_to_rgb,
+    network_input,
+    rgb_to_lab,
+    split_lab,
+)
 from ..losses import PIXEL_LOSSES, checked_terms, pixel_loss
 from ..outputs import LightnessBins, Regression, enlarge, shrink
 
@@ -46,11 +54,11 @@ class Lightness(nn.Module):
         self.inputs, self.in_channels = inputs, input_channels(inputs)
         self.out_channels = self.output.out_channels
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Read nothing: no statistics are needed."""
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms; their sum is the loss."""
         lab = rgb_to_lab(images)
@@ -70,9 +78,7 @@ class Lightness(nn.Module):
             found[name] = weight * loss
         return found
 
-    def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"]
-    ) -> Float[Tensor, "n 3 h w"]:
+    def decode(self, model: nn.Module, images: Images) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the predicted L, enlarged to the image, and the true ab."""
         lab = rgb_to_lab(images)
         lightness = self.output.decode(model(network_input(images, self.inputs, lab=lab)))

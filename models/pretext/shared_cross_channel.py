@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..color import denormalise, lab_to_rgb, network_input, rgb_to_lab, split_lab
+from ..color import Images, denormalise, lab_to_rgb, network_input, rgb_to_lab, split_lab
 from ..losses import pixel_loss
 from ..outputs import Regression, enlarge, shrink
 
@@ -34,11 +34,11 @@ class SharedCrossChannel(nn.Module):
         self.weight, self.whole = weight, 1 - 2 * weight
         self.output = Regression(self.out_channels, 1)
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Read nothing: no statistics are needed."""
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms ab_l2, L_l2 and, with Lab -> Lab, Lab_l2."""
         x = network_input(images, self.inputs)
@@ -56,7 +56,7 @@ class SharedCrossChannel(nn.Module):
         return found
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return RGB of the true L and the ab predicted from L alone, enlarged to the image."""
         lab = rgb_to_lab(images)

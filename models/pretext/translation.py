@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..color import denormalise, network_input
+from ..color import Images, as_floats, denormalise, network_input
 from ..losses import PIXEL_LOSSES, checked_terms, pixel_loss
 from ..outputs import Regression, enlarge, shrink
 from .adversarial import Translated
@@ -45,17 +45,17 @@ class Translation(nn.Module):
         self.direction, self.flip = direction, flip
         self.output = Regression(3, 1)
 
-    def prepare(self, images_batches: Iterable[Float[Tensor, "_ 3 _ _"]]) -> None:
+    def prepare(self, images_batches: Iterable[Images]) -> None:
         """Read nothing: no statistics are needed."""
 
     def losses(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted terms; an image is mirrored where its draw is below one half."""
         return self.translate(model, images, draws).terms()
 
     def translate(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], draws: Float[Tensor, "n k"]
+        self, model: nn.Module, images: Images, draws: Float[Tensor, "n k"]
     ) -> Translated:
         """Return the predicted and the true half, given the other one."""
         given, wanted = self.halves(images)
@@ -71,10 +71,10 @@ class Translation(nn.Module):
         )
 
     def decode(
-        self, model: nn.Module, images: Float[Tensor, "n 3 h w"], *, clip: bool = True
+        self, model: nn.Module, images: Images, *, clip: bool = True
     ) -> Float[Tensor, "n 3 h w"]:
         """Return the pictures with the wanted half as predicted."""
-        width = images.shape[-1] // 2
+        images, width = as_floats(images), images.shape[-1] // 2
         given = self.halves(images)[0]
         made = denormalise(
             self.output.decode(model(network_input(given, self.inputs))), self.inputs
@@ -85,13 +85,13 @@ class Translation(nn.Module):
         return torch.cat((kept, made) if left else (made, kept), dim=-1)
 
     def halves(
-        self, images: Float[Tensor, "n 3 h w"]
+        self, images: Images
     ) -> tuple[Float[Tensor, "n 3 h2 w2"], Float[Tensor, "n 3 h2 w2"]]:
         """Return (given, wanted), each of half the height and width; ValueError if odd."""
         height, width = images.shape[-2:]
         if height % 2 or width % 2:
             raise ValueError(f"expected an even side for pairs, got {height} x {width}: data.size")
-        left, right = F.avg_pool2d(images, (2, 1)).chunk(2, dim=-1)
+        left, right = F.avg_pool2d(as_floats(images), (2, 1)).chunk(2, dim=-1)
         return (left, right) if self.direction == "left_to_right" else (right, left)
 
     def _losses_of(self, predicted: Tensor, target: Tensor) -> dict[str, Float[Tensor, ""]]:

@@ -1,0 +1,118 @@
+"""sRGB to CIE Lab and back, on the few images that fit a cache: what color.py is made of.
+
+Curves of two branches are sums of both, each of the argument clamped to its side: on a CPU
+`torch.where` costs forty times a clamp, and `**` twice a logarithm with an exponential. Fresh
+memory costs more than the sums, so that the way to Lab takes none: it fills what it is given.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+RGB_TO_XYZ = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+XYZ_TO_RGB = (
+    (3.240481343200527, -1.5371515162713185, -0.4985363261688878),
+    (-0.9692549499965683, 1.8759900014898907, 0.041555926558292815),
+    (0.05564663913517715, -0.20404133836651123, 1.0573110696453443),
+)
+WHITE_D65 = (0.95047, 1.0, 1.08883)
+# Between linear RGB and XYZ relative to the white point.
+RGB_TO_WHITE = tuple(
+    tuple(value / white for value in row) for row, white in zip(RGB_TO_XYZ, WHITE_D65, strict=True)
+)
+WHITE_TO_RGB = tuple(
+    tuple(value * white for value, white in zip(row, WHITE_D65, strict=True)) for row in XYZ_TO_RGB
+)
+
+LAB_KNEE = 6 / 29
+LAB_SLOPE = 3 * LAB_KNEE**2
+SRGB_KNEE = 0.04045
+SRGB_OFFSET = 0.055
+LINEAR_KNEE = SRGB_KNEE / 12.92
+
+
+def linear_of_bytes(images: UInt8[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h w"]) -> None:
+    """Write linear RGB, in [0, 1], into `out`, contiguous: looked up, two bytes at a time."""
+    pixels = images.flatten()
+    if len(pixels) % 2:
+        torch.index_select(_curve(images.device), 0, pixels.int(), out=out.flatten())
+        return
+    pairs, two_floats = pixels.view(torch.uint16).int(), out.flatten().view(torch.int64)
+    torch.index_select(_curve_of_pairs(images.device), 0, pairs, out=two_floats)
+
+
+def linear_of_floats(
+    images: Float[Tensor, "n 3 h w"],
+    *,
+    out: Float[Tensor, "n 3 h w"],
+    scratch: Float[Tensor, "n 3 h w"],
+) -> None:
+    """Write linear RGB of `images` in [0, 1] into `out`; `scratch` is overwritten."""
+    gain = (1 + SRGB_OFFSET) ** -2.4
+    knee = SRGB_KNEE + SRGB_OFFSET - 1
+    torch.add(images, SRGB_OFFSET - 1, out=scratch)
+    torch.clamp(scratch, max=knee, out=out).sub_(knee).mul_(1 / 12.92)
+    out.add_(_power(scratch.clamp_(min=knee), 2.4), alpha=gain)
+
+
+def lab_of_linear(linear: Float[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h w"]) -> None:
+    """Write Lab (D65, 2 degrees) of linear RGB into `out`; `linear` is overwritten."""
+    fy, fx, fz = planes = out.unbind(1)  # in this order L, a and b can take their places
+    for row, plane in zip((1, 0, 2), planes, strict=True):
+        _over_the_knee(linear, RGB_TO_WHITE[row], out=plane)
+    below = torch.clamp(out, max=0, out=linear)
+    _power(out.clamp_(min=0), 1 / 3).add_(below, alpha=1 / 3)  # the curve and its tangent
+    fx.sub_(fy).mul_(500 * LAB_KNEE)
+    torch.sub(fy, fz, out=fz).mul_(200 * LAB_KNEE)
+    fy.mul_(116 * LAB_KNEE).sub_(16)
+
+
+def rgb_of_lab(lab: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Return sRGB of Lab, outside [0, 1] where the colour is outside the gamut."""
+    lightness, a, b = lab.unbind(1)
+    fy = (lightness + 16) / 116
+    curved = torch.stack((fy + a / 500, fy, (fy - b / 200).clamp(min=0)), dim=1)
+    xyz = curved.clamp(min=LAB_KNEE) ** 3 + LAB_SLOPE * (curved.clamp(max=LAB_KNEE) - LAB_KNEE)
+    linear = _mix(xyz, WHITE_TO_RGB)
+    curve = (1 + SRGB_OFFSET) * linear.clamp(min=LINEAR_KNEE) ** (1 / 2.4) - SRGB_OFFSET
+    return curve + 12.92 * (linear.clamp(max=LINEAR_KNEE) - LINEAR_KNEE)
+
+
+@functools.cache
+def _curve(device: torch.device) -> Float[Tensor, " 256"]:
+    """Linear RGB of every byte."""
+    srgb = torch.arange(256, dtype=torch.float64) / 255
+    steep = ((srgb + SRGB_OFFSET) / (1 + SRGB_OFFSET)) ** 2.4
+    return torch.where(srgb > SRGB_KNEE, steep, srgb / 12.92).float().to(device)
+
+
+@functools.cache
+def _curve_of_pairs(device: torch.device) -> Int64[Tensor, " 65536"]:
+    """Linear RGB of every two bytes, in the order of this machine's memory: each two floats."""
+    pairs = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.uint8)
+    return _curve(device)[pairs.int().to(device)].view(torch.int64)
+
+
+def _over_the_knee(linear: Tensor, row: Sequence[float], *, out: Tensor) -> None:
+    """X, Y or Z, whichever `row` of the matrix gives, over the knee of f, less 1."""
+    red, green, blue = (weight / LAB_KNEE**3 for weight in row)
+    torch.add(out.new_tensor(-1), linear[:, 0], alpha=red, out=out)
+    out.add_(linear[:, 1], alpha=green).add_(linear[:, 2], alpha=blue)
+
+
+def _power(below: Tensor, exponent: float) -> Tensor:
+    """(1 + below) ** exponent in place of `below`, which is above -1."""
+    return below.log1p_().mul_(exponent / math.log(2)).exp2_()
+
+
+def _mix(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
+    first, second, third = x.unbind(1)
+    return torch.stack([p * first + q * second + r * third for p, q, r in matrix], dim=1)
