@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.choices import options
 from benchmarks.errors import ResourceError
 from benchmarks.exits import exit_code
+from benchmarks.freed_memory import keep_freed_memory
 from benchmarks.settings import load_config, resolve
 from benchmarks.store import exclusive
 
@@ -47,6 +48,7 @@ def command(run: Callable[[Any, Path, str], Path], arguments: list[str] | None =
             print(plan(config, folder))
             return 0
         _make(folder)
+        keep_freed_memory()
         with exclusive(folder / ".lock", wait=False):
             report = run(config, folder, shown(overrides))
         print(f"\nreport: {report}")

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.errors import ConfigError, ResourceError
 from benchmarks.exits import exit_code
+from benchmarks.freed_memory import keep_freed_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +37,7 @@ def _measure(asked: argparse.Namespace, begun: float) -> int:
     if turns < 1:
         raise ConfigError(f"--turns {turns} measures nothing", "give 3 or more")
     asked.out.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()  # as run.py does, and for the naive pipelines too: they share the process
     file, page = _page(asked, turns, begun)
     print(f"{page}\nwritten: {asked.out / file}")
     return 0
