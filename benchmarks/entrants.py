@@ -13,12 +13,13 @@ from benchmarks.encoders import MethodEncoder
 from benchmarks.errors import ConfigError
 from benchmarks.latents import Latents
 from benchmarks.provenance import code_hash
-from benchmarks.scoring import Entrant, Features, Pixels
+from benchmarks.scoring import Entrant, Pixels
+from benchmarks.selection import Features
 from benchmarks.settings import build, plain
 from benchmarks.views import Views
 from models.encoder import EncoderClassifier
 
-CHOICE = "contest draws partition scoring splits views"
+CHOICE = "contest draws partition scoring selection splits views"
 SCORED_BY = ["probes", *(f"benchmarks/{name}.py" for name in CHOICE.split())]
 
 

@@ -21,7 +21,8 @@ from benchmarks.entrants import baseline_entrants, probe_entrants
 from benchmarks.painters import colorizes
 from benchmarks.partition import Split
 from benchmarks.reconstruct import quality_rows, reference_rows
-from benchmarks.scoring import Entrant, Selection, score
+from benchmarks.scoring import Entrant, score
+from benchmarks.selection import Selection
 from benchmarks.settings import build
 from benchmarks.store import Store
 

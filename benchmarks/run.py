@@ -24,7 +24,8 @@ def run(cfg: Any, folder: Path, command_line: str) -> Path:
     from benchmarks.progress import Meter
     from benchmarks.reconstruct import all_quality_rows
     from benchmarks.report import page
-    from benchmarks.scoring import Selection, score
+    from benchmarks.scoring import score
+    from benchmarks.selection import Selection
     from benchmarks.settings import build
     from benchmarks.store import Store
 

@@ -25,6 +25,7 @@ from benchmarks.partition import (
     without_duplicates,
 )
 
+Folds = list[tuple[Int64[np.ndarray, " t"], Int64[np.ndarray, " v"]]]
 HOLD_OUT = 0.2  # of each class, where one validation set stands in for folds
 # np.random.seed(42); np.random.choice(101, 20) draws 20 classes with replacement: 18 different.
 SEED004_UNSEEN = [
@@ -136,16 +137,17 @@ def label_budget(
     return np.sort(np.concatenate(chosen))
 
 
-def validation_folds(
-    labels: Labels, n_folds: int, seed: int
-) -> list[tuple[Int64[np.ndarray, " t"], Int64[np.ndarray, " v"]]]:
+def validation_folds(labels: Labels, n_folds: int, seed: int, enough: int | None = None) -> Folds:
     """Stratified (train, validation) positions; n_folds=1 holds out a fifth of each class.
 
     Every class is on both sides of every fold, so there are at most as many folds as the smallest
-    class has labels, and none, [], where that is one: nothing can be spared.
+    class has labels, and none, [], where that is one: nothing can be spared. Of `n_folds`, only the
+    first ones that hold out `enough` images together are given; None gives all.
     """
     if n_folds < 1:
         raise ConfigError(f"{n_folds} validation folds", "give 1 (one hold-out) or more")
+    if enough is not None and enough < 1:
+        raise ConfigError(f"{enough} images held out", "give 1 or more, or null for all folds")
     smallest = int(np.unique(labels, return_counts=True)[1].min())
     if smallest < 2:
         return []
@@ -159,8 +161,12 @@ def validation_folds(
         else:
             part[ids] = (shift + np.arange(len(ids))) % min(n_folds, smallest)
             shift += len(ids)
-    folds = range(1 if n_folds == 1 else min(n_folds, smallest))
-    return [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in folds]
+    folds, held = [], 0
+    for fold in range(1 if n_folds == 1 else min(n_folds, smallest)):
+        if enough is None or held < enough:
+            folds.append((np.flatnonzero(part != fold), np.flatnonzero(part == fold)))
+            held += len(folds[-1][1])
+    return folds
 
 
 def audit(split: Split, labels: Labels, hashes: Hashes) -> None:

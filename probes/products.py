@@ -45,10 +45,11 @@ class Products:
 def _fastest(matrices: Float[Tensor, "b k m"]) -> _Multiply:
     """Return the product of all matrices with rows of each."""
     size = matrices[0].numel()
-    fp32 = matrices.device.type == "cpu" and matrices.dtype == torch.float32
-    if fp32 and mkldnn.is_available() and len(matrices) > 1 and size >= _SEVERAL:
+    on_cpu = matrices.device.type == "cpu" and matrices.dtype == torch.float32
+    onednn = on_cpu and mkldnn.is_available()
+    if onednn and len(matrices) > 1 and size >= _SEVERAL:
         return _grouped(matrices)
-    if fp32 and mkldnn.is_available() and len(matrices) == 1 and size >= _ONE:
+    if onednn and len(matrices) == 1 and size >= _ONE:
         return _prepared(matrices[0])
     return lambda rows: rows @ matrices
 

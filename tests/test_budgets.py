@@ -73,6 +73,18 @@ def test_validation_folds_are_stratified(counts, n_folds, seed):
         assert max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.parametrize(("labels_each", "kept"), [(5, 5), (10, 5), (25, 2), (75, 1), (2, 2)])
+def test_folds_end_with_the_one_that_held_out_enough(labels_each, kept):
+    """As in preset=cpu: five folds of 101 classes, until 1,000 images were held out."""
+    labels = np.repeat(np.arange(101), labels_each)
+    whole, first = validation_folds(labels, 5, 0), validation_folds(labels, 5, 0, enough=1000)
+    assert len(first) == kept
+    for (train, held), (same_train, same_held) in zip(first, whole, strict=False):
+        np.testing.assert_array_equal(train, same_train)
+        np.testing.assert_array_equal(held, same_held)
+    assert kept == len(whole) or sum(len(held) for _, held in first) >= 1000
+
+
 def test_no_validation_folds_is_a_mistake():
     with pytest.raises(ConfigError):
         validation_folds(np.array([0, 0, 1, 1]), 0, 0)

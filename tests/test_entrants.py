@@ -9,7 +9,8 @@ from torchvision.models import alexnet
 from benchmarks.contest import Contest
 from benchmarks.entrants import baseline_entrants, entrants, probe_entrants
 from benchmarks.errors import ConfigError
-from benchmarks.scoring import Pixels, Selection, score
+from benchmarks.scoring import Pixels, score
+from benchmarks.selection import Selection
 from models.encoder import EncoderClassifier
 from probes.conv_head import ConvHead
 from probes.finetune import Finetune

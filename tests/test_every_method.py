@@ -18,7 +18,8 @@ from benchmarks.contest import Contest, Round
 from benchmarks.data import load_images
 from benchmarks.entrants import entrants
 from benchmarks.report import page
-from benchmarks.scoring import Selection, score
+from benchmarks.scoring import score
+from benchmarks.selection import Selection
 from benchmarks.settings import options
 from benchmarks.sources import ProceduralSource
 from benchmarks.splits import fold_split

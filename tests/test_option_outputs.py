@@ -11,7 +11,8 @@ import pytest
 from benchmarks.contest import Contest
 from benchmarks.entrants import baseline_entrants, probe_entrants
 from benchmarks.pretrain import Recipe
-from benchmarks.scoring import Selection, score
+from benchmarks.scoring import score
+from benchmarks.selection import Selection
 
 RECIPE = {
     "epochs": 2, "batch_size": 6, "optimizer": "sgd", "lr": 1e-2, "weight_decay": 0.5,

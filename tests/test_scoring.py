@@ -9,7 +9,8 @@ from sklearn.metrics import accuracy_score, log_loss, top_k_accuracy_score
 
 from benchmarks.contest import Contest
 from benchmarks.errors import IntegrityError
-from benchmarks.scoring import Entrant, Pixels, Selection, metric_values, score
+from benchmarks.scoring import Entrant, Pixels, metric_values, score
+from benchmarks.selection import Selection
 from probes.pixel_linear import PixelLinear
 
 DECAYS = (1.0, 0.01)

@@ -6,7 +6,7 @@ Scores are scripted, so that the right choice is known without any fitting.
 import numpy as np
 import pytest
 
-from benchmarks.scoring import Selection, select
+from benchmarks.selection import Selection, select
 
 
 class Scripted:

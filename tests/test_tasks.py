@@ -8,7 +8,8 @@ import pytest
 from benchmarks.contest import WAY_MATCHED, Contest
 from benchmarks.entrants import baseline_entrants
 from benchmarks.errors import ConfigError
-from benchmarks.scoring import Entrant, Selection, score
+from benchmarks.scoring import Entrant, score
+from benchmarks.selection import Selection
 from benchmarks.tasks import cells, contests
 
 ASKED = {"way_matched_draws": 4, "largest_budget": 2}

@@ -7,7 +7,8 @@ import torch
 from benchmarks.batches import load
 from benchmarks.contest import Contest
 from benchmarks.entrants import entrants
-from benchmarks.scoring import Selection, score
+from benchmarks.scoring import score
+from benchmarks.selection import Selection
 from benchmarks.views import Views, names
 from models.color import rgb_to_lab
 

@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from benchmarks.contest import Contest
 from benchmarks.draws import generator
 from benchmarks.errors import ConfigError
-from benchmarks.splits import validation_folds
+from benchmarks.selection import Selection
 
 Labelled = tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]
 
@@ -64,7 +64,7 @@ def make_cell(
     taps: tuple[str, ...],
     default_tap: str,
     labels_per_class: int,
-    n_folds: int,
+    selection: Selection,
     seed: int,
 ) -> Cell:
     """The cell of a linear probe; ConfigError for a probe that naive loops do not know."""
@@ -81,5 +81,5 @@ def make_cell(
         default=(default_tap, decays[probe.default]),
         labels_per_class=labels_per_class,
         labelled=labelled,
-        folds=validation_folds(labelled[1], n_folds=n_folds, seed=seed),
+        folds=selection.parts(labelled[1], seed=seed),
     )

@@ -20,6 +20,7 @@ from benchmarks.draws import order, uniforms
 from benchmarks.encoders import MethodEncoder
 from benchmarks.errors import ConfigError
 from benchmarks.pretrain import Recipe
+from benchmarks.selection import Selection
 from benchmarks.settings import build, plain
 from benchmarks.settle import BATCHES
 from benchmarks.sources import ImageFolderSource
@@ -183,7 +184,8 @@ class Material:
         return [cell for budget in self.cfg.budgets for cell in self._cells(budget)]
 
     def _cells(self, budget: int) -> Iterator[Cell]:
-        how = {"labels_per_class": budget, "n_folds": self.cfg.selection.folds}
+        how: dict[str, Any] = {"labels_per_class": budget, "seed": self.at.seed}
+        how["selection"] = Selection(**self.cfg.selection)
         labelled = labelled_of(self.contest, budget)
         for name, (head, handle) in product(self.cfg.methods, self.cfg.probes.items()):
             if handle.reads not in ("taps", "tap"):
@@ -194,8 +196,8 @@ class Material:
             shuffle = bool(handle.get("shuffle_labels", False))
             shown = labelled_of(self.contest, budget, shuffle=shuffle)
             row = {"reader": name, "head": head, "taps": taps, "default_tap": encoder.tap}
-            yield make_cell(probe, shown, seed=self.at.seed, **row, **how)
+            yield make_cell(probe, shown, **row, **how)
         for name, probe in self.baselines.items():
             if name not in self.networks:
                 row = {"reader": name, "head": "pixels", "default_tap": "pixels"}
-                yield make_cell(probe, labelled, seed=self.at.seed, taps=("pixels",), **row, **how)
+                yield make_cell(probe, labelled, taps=("pixels",), **row, **how)

@@ -19,7 +19,8 @@ from benchmarks.data import load_images
 from benchmarks.entrants import baseline_entrants, entrants, probe_entrants
 from benchmarks.precision import Arithmetic
 from benchmarks.pretrain import Recipe, Training, pretrain
-from benchmarks.scoring import Selection, score
+from benchmarks.scoring import score
+from benchmarks.selection import Selection
 from benchmarks.settings import build
 from benchmarks.sources import ImageFolderSource
 from benchmarks.store import Store
