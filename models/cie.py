@@ -41,12 +41,13 @@ LINEAR_KNEE = SRGB_KNEE / 12.92
 
 def linear_of_bytes(images: UInt8[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h w"]) -> None:
     """Write linear RGB, in [0, 1], into `out`, contiguous: looked up, two bytes at a time."""
-    pixels = images.flatten()
-    if len(pixels) % 2:
-        torch.index_select(_curve(images.device), 0, pixels.int(), out=out.flatten())
-        return
-    pairs, two_floats = pixels.view(torch.uint16).int(), out.flatten().view(torch.int64)
-    torch.index_select(_curve_of_pairs(images.device), 0, pairs, out=two_floats)
+    pixels, found = images.flatten(1), out.flatten(1)
+    if pixels.shape[1] % 2:
+        table = _curve(images.device)
+    else:
+        table, found = _curve_of_pairs(images.device), found.view(torch.int64)  # two floats each
+        pixels = pixels.view(torch.uint16)
+    torch.gather(table.expand(len(pixels), -1), 1, pixels.long(), out=found)
 
 
 def linear_of_floats(
@@ -72,7 +73,7 @@ def lab_of_linear(linear: Float[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h
     _power(out.clamp_(min=0), 1 / 3).add_(below, alpha=1 / 3)  # the curve and its tangent
     fx.sub_(fy).mul_(500 * LAB_KNEE)
     torch.sub(fy, fz, out=fz).mul_(200 * LAB_KNEE)
-    fy.mul_(116 * LAB_KNEE).sub_(16)
+    torch.add(fy.new_tensor(-16), fy, alpha=116 * LAB_KNEE, out=fy)
 
 
 def rgb_of_lab(lab: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from .cie import lab_of_linear, linear_of_bytes, linear_of_floats, rgb_of_lab
 
 GRAY_WEIGHTS = (0.2989, 0.587, 0.114)
-CHUNK = 2**17  # pixels converted at a time on a CPU: what is computed on stays in its cache
+CHUNK = 2**18  # pixels converted at a time on a CPU: what is computed on stays in its caches
 
 # RGB in [0, 1], or 0 to 255.
 Images = Float[Tensor, "n 3 h w"] | UInt8[Tensor, "n 3 h w"]
