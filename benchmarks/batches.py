@@ -44,7 +44,7 @@ class Batches:
 
     def at(
         self, step: int, layout: torch.memory_format = torch.contiguous_format
-    ) -> tuple[Images, Float[Tensor, "_ k"], *tuple[Int64[Tensor, " _"], ...]]:
+    ) -> tuple[Images, Float[Tensor, "n k"], *tuple[Int64[Tensor, " n"], ...]]:
         """Images of batch `step`, uniform numbers for distortions, and any labels.
 
         Images are uint8 as stored, or floats in [0, 1] where they are averaged.

@@ -99,9 +99,9 @@ def _check_scalars(config: DictConfig) -> None:
         if not (isinstance(config[key], str) and config[key]):
             raise ConfigError(f"{key}={config[key]} is no text", f"give {key}='TEXT'")
     for key in config.selection:
-        check_choice("selection key", key, ("folds", "held_out", "on_test"))
-    if config.selection.get("held_out") is not None:
-        _check_whole(config, "selection.held_out", 1)
+        check_choice("selection key", key, ("folds", "validation_images", "on_test"))
+    if config.selection.get("validation_images") is not None:
+        _check_whole(config, "selection.validation_images", 1)
 
 
 def _check_whole(config: DictConfig, key: str, least: int) -> None:

@@ -15,8 +15,7 @@ FEW = 2  # images counted: batch statistics need more than one
 def training_flops(model: nn.Module, pretext: Any, batches: Batches) -> float:
     """FLOPs an image of one update, forward and backward, those of a critic's turns included.
 
-    Two a multiply-add of convolutions, matrix products (those from RGB to Lab, too) and attention;
-    nothing else is counted.
+    Two a multiply-add of convolutions, matrix products and attention; nothing else is counted.
     Leaves weights, batch statistics and gradients as they were.
     """
     batch = [part[:FEW] for part in batches.at(0)]

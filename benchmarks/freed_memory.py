@@ -5,7 +5,7 @@ import sys
 
 # Of glibc's malloc.h, both whole numbers for mallopt.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-KEPT = 2**31 - 1  # bytes free at the end of the heap, at most: the largest that mallopt takes
+NEVER = -1  # is the end of the heap given back
 
 
 def keep_freed_memory() -> bool:
@@ -18,4 +18,4 @@ def keep_freed_memory() -> bool:
     is done.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, KEPT))
+    return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, NEVER))

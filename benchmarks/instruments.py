@@ -24,8 +24,8 @@ from models.quantize import AbBins
 
 PRIOR_BATCH = 128
 PRIOR_BY = [
-    *("models/color.py", "models/quantize.py"),
-    *("benchmarks/instruments.py", "benchmarks/picture_metrics.py"),
+    *("models/cie.py", "models/color.py", "models/quantize.py"),
+    *("benchmarks/batches.py", "benchmarks/instruments.py", "benchmarks/picture_metrics.py"),
 ]
 
 

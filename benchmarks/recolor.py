@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from models.color import as_images, lab_to_rgb, rgb_to_lab, split_lab
+from models.color import lab_to_rgb, rgb_to_lab, split_lab
 
 STRIP = 2**18  # pixels that are in floating point at a time
 LONGEST = 4  # times the working side: beyond it the picture shrinks, or a strip would fill memory
@@ -30,7 +30,7 @@ def without_color(
 ) -> Float[Tensor, "1 3 {height} {width}"]:
     """The picture resized (bicubic with antialiasing, as training images) and gray: its L alone."""
     small = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
-    lab = rgb_to_lab(as_images(torch.from_numpy(np.array(small)[None]).to(device)))
+    lab = rgb_to_lab(torch.from_numpy(np.array(small)[None]).to(device).permute(0, 3, 1, 2))
     lab[:, 1:] = 0
     return lab_to_rgb(lab)
 
@@ -60,7 +60,7 @@ def recolored(
     step = max(1, STRIP // width)
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
-        strip = as_images(torch.from_numpy(pixels[rows][None]).to(ab.device))
+        strip = torch.from_numpy(pixels[rows][None]).to(ab.device).permute(0, 3, 1, 2)
         lightness = split_lab(rgb_to_lab(strip))[0]
         rgb = lab_to_rgb(torch.cat((lightness, _rows_of(ab, rows, height, width)), dim=1))
         out[rows] = (rgb[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()

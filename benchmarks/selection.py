@@ -26,18 +26,18 @@ class Features(Protocol):
 class Selection:
     """How a setting is chosen: `folds`-fold cross-validation in the pool; 1 is one hold-out.
 
-    With `held_out`, folds are left out once those before them held out so many images: few labels
-    are cross-validated, many leave one part that is large enough. `on_test` keeps seed 004's
-    defect: the test set chooses. Tables made so say it.
+    Folds are left out once those before them had `validation_images` together: few labels are
+    cross-validated, many leave one part that is large enough. `on_test` keeps seed 004's defect:
+    the test set chooses. Tables made so say it.
     """
 
     folds: int = 5
-    held_out: int | None = None
+    validation_images: int | None = None
     on_test: bool = False
 
     def parts(self, y: Int64[np.ndarray, " m"], *, seed: int) -> Folds:
         """(train, validation) positions among the labels `y`."""
-        return validation_folds(y, n_folds=self.folds, seed=seed, enough=self.held_out)
+        return validation_folds(y, self.folds, seed, validation_images=self.validation_images)
 
 
 def select(

@@ -37,7 +37,8 @@ def _measure(asked: argparse.Namespace, begun: float) -> int:
     if turns < 1:
         raise ConfigError(f"--turns {turns} measures nothing", "give 3 or more")
     asked.out.mkdir(parents=True, exist_ok=True)
-    keep_freed_memory()  # as run.py does, and for the naive pipelines too: they share the process
+    if not asked.growth:  # which looks at memory, in processes of its own
+        keep_freed_memory()  # as run.py does, and for the naive pipelines too: they share this one
     file, page = _page(asked, turns, begun)
     print(f"{page}\nwritten: {asked.out / file}")
     return 0

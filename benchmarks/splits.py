@@ -137,17 +137,19 @@ def label_budget(
     return np.sort(np.concatenate(chosen))
 
 
-def validation_folds(labels: Labels, n_folds: int, seed: int, enough: int | None = None) -> Folds:
+def validation_folds(
+    labels: Labels, n_folds: int, seed: int, validation_images: int | None = None
+) -> Folds:
     """Stratified (train, validation) positions; n_folds=1 holds out a fifth of each class.
 
     Every class is on both sides of every fold, so there are at most as many folds as the smallest
     class has labels, and none, [], where that is one: nothing can be spared. Of `n_folds`, only the
-    first ones that hold out `enough` images together are given; None gives all.
+    first ones that have `validation_images` together are given; None gives all.
     """
     if n_folds < 1:
         raise ConfigError(f"{n_folds} validation folds", "give 1 (one hold-out) or more")
-    if enough is not None and enough < 1:
-        raise ConfigError(f"{enough} images held out", "give 1 or more, or null for all folds")
+    if validation_images is not None and validation_images < 1:
+        raise ConfigError(f"{validation_images} validation images", "give 1 or more, or null")
     smallest = int(np.unique(labels, return_counts=True)[1].min())
     if smallest < 2:
         return []
@@ -163,7 +165,7 @@ def validation_folds(labels: Labels, n_folds: int, seed: int, enough: int | None
             shift += len(ids)
     folds, held = [], 0
     for fold in range(1 if n_folds == 1 else min(n_folds, smallest)):
-        if enough is None or held < enough:
+        if validation_images is None or held < validation_images:
             folds.append((np.flatnonzero(part != fold), np.flatnonzero(part == fold)))
             held += len(folds[-1][1])
     return folds

@@ -2,7 +2,7 @@
 
 Curves of two branches are sums of both, each of the argument clamped to its side: on a CPU
 `torch.where` costs forty times a clamp, and `**` twice a logarithm with an exponential. Fresh
-memory costs more than the sums, so that the way to Lab takes none: it fills what it is given.
+memory costs more than the sums, so that the way to Lab takes little: it fills what it is given.
 """
 
 import functools
@@ -40,7 +40,10 @@ LINEAR_KNEE = SRGB_KNEE / 12.92
 
 
 def linear_of_bytes(images: UInt8[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h w"]) -> None:
-    """Write linear RGB, in [0, 1], into `out`, contiguous: looked up, two bytes at a time."""
+    """Write linear RGB, in [0, 1], into `out`, which is contiguous.
+
+    It is looked up, two bytes at a time where a picture has an even number of them.
+    """
     pixels, found = images.flatten(1), out.flatten(1)
     if pixels.shape[1] % 2:
         table = _curve(images.device)
@@ -73,7 +76,7 @@ def lab_of_linear(linear: Float[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h
     _power(out.clamp_(min=0), 1 / 3).add_(below, alpha=1 / 3)  # the curve and its tangent
     fx.sub_(fy).mul_(500 * LAB_KNEE)
     torch.sub(fy, fz, out=fz).mul_(200 * LAB_KNEE)
-    torch.add(fy.new_tensor(-16), fy, alpha=116 * LAB_KNEE, out=fy)
+    torch.add(fy.new_full((), -16), fy, alpha=116 * LAB_KNEE, out=fy)
 
 
 def rgb_of_lab(lab: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -105,7 +108,7 @@ def _curve_of_pairs(device: torch.device) -> Int64[Tensor, " 65536"]:
 def _over_the_knee(linear: Tensor, row: Sequence[float], *, out: Tensor) -> None:
     """X, Y or Z, whichever `row` of the matrix gives, over the knee of f, less 1."""
     red, green, blue = (weight / LAB_KNEE**3 for weight in row)
-    torch.add(out.new_tensor(-1), linear[:, 0], alpha=red, out=out)
+    torch.add(out.new_full((), -1), linear[:, 0], alpha=red, out=out)
     out.add_(linear[:, 1], alpha=green).add_(linear[:, 2], alpha=blue)
 
 

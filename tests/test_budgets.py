@@ -74,10 +74,13 @@ def test_validation_folds_are_stratified(counts, n_folds, seed):
 
 
 @pytest.mark.parametrize(("labels_each", "kept"), [(5, 5), (10, 5), (25, 2), (75, 1), (2, 2)])
-def test_folds_end_with_the_one_that_held_out_enough(labels_each, kept):
-    """As in preset=cpu: five folds of 101 classes, until 1,000 images were held out."""
+def test_folds_end_with_the_one_that_has_images_enough(labels_each, kept):
+    """As in preset=cpu: five folds of 101 classes, until they had 1,000 images."""
     labels = np.repeat(np.arange(101), labels_each)
-    whole, first = validation_folds(labels, 5, 0), validation_folds(labels, 5, 0, enough=1000)
+    whole, first = (
+        validation_folds(labels, 5, 0),
+        validation_folds(labels, 5, 0, validation_images=1000),
+    )
     assert len(first) == kept
     for (train, held), (same_train, same_held) in zip(first, whole, strict=False):
         np.testing.assert_array_equal(train, same_train)

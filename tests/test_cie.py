@@ -11,15 +11,15 @@ def linear_by_formula(srgb: np.ndarray) -> np.ndarray:
     return np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92)
 
 
-def every_byte() -> torch.Tensor:
-    """Pictures of one pixel: each pair of bytes, and the first of them again."""
+def every_pair() -> torch.Tensor:
+    """Pictures of two pixels, each channel one pair of bytes."""
     first, second = torch.meshgrid(torch.arange(256), torch.arange(256), indexing="ij")
-    return torch.stack((first, second, first), -1).byte().view(-1, 3, 1, 1)
+    return torch.stack((first, second) * 3, -1).byte().view(-1, 3, 1, 2)
 
 
-@pytest.mark.parametrize("count", [2**16, 2**16 - 1])  # the odd count is looked up byte by byte
-def test_bytes_are_looked_up_in_their_order(count):
-    images = every_byte()[:count]
+@pytest.mark.parametrize("width", [2, 1])  # three bytes are looked up one by one
+def test_bytes_are_looked_up_in_their_order(width):
+    images = every_pair()[..., :width]
     linear = torch.full(images.shape, torch.nan)
     linear_of_bytes(images, out=linear)
     np.testing.assert_allclose(linear.numpy(), linear_by_formula(images.numpy() / 255), rtol=1e-6)

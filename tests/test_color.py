@@ -59,6 +59,16 @@ def test_lab_of_bytes_agrees_with_scikit_image(side, stored_as):
     torch.testing.assert_close(rgb_to_lab(images), rgb_to_lab(as_floats(images)), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("side", [8, 7])
+def test_lab_does_not_depend_on_what_is_converted_together(side, monkeypatch):
+    images = torch.randint(256, (7, 3, side, side), dtype=torch.uint8)
+    expected = rgb_to_lab(images)
+    close = {"atol": 1e-4, "rtol": 0}  # the last bits follow from where a vector ends
+    torch.testing.assert_close(rgb_to_lab(images[1:]), expected[1:], **close)
+    monkeypatch.setattr("models.color.CHUNK", 3 * side**2)
+    torch.testing.assert_close(rgb_to_lab(images), expected, **close)
+
+
 @pytest.mark.parametrize("inputs", ["L/50-1,ab/110", "gray[0,1]", "rgb[-1,1],L-50"])
 def test_networks_see_bytes_as_they_see_floats(inputs):
     images = torch.randint(256, (2, 3, 8, 8), dtype=torch.uint8)

@@ -24,6 +24,7 @@ from benchmarks.settings import options
 from benchmarks.sources import ProceduralSource
 from benchmarks.splits import fold_split
 from benchmarks.store import Store
+from models.color import as_floats
 
 SMALL = [
     "data.n_classes=4", "data.train_per_class=18", "data.test_per_class=3", "data.size=32",
@@ -91,6 +92,18 @@ def records():
     return {}
 
 
+def assert_bytes_count_as_floats(model, pretext, side):
+    """Losses of stored pictures, as training is fed them, are those of the same as floats."""
+    images = torch.randint(256, (2, 3, side, side), dtype=torch.uint8)
+    beside = [torch.rand(2, pretext.n_draws)]
+    if hasattr(pretext, "labels"):
+        beside.append(torch.zeros(2, dtype=torch.int64))
+    with torch.no_grad():
+        ours, floats = (pretext.losses(model, x, *beside) for x in (images, as_floats(images)))
+    for term, value in floats.items():
+        torch.testing.assert_close(ours[term], value, rtol=2e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_trains_resumes_is_probed_and_colours(name, make, records, monkeypatch, tmp_path):
     encoder, cfg, at = make(name)
@@ -108,6 +121,7 @@ def test_a_method_trains_resumes_is_probed_and_colours(name, make, records, monk
         colored = pretext.decode(model, pictures)
         maps = encoder.encoder().eval()(pictures)
     assert {tap: of.shape[1] for tap, of in maps.items()} == model.channels
+    assert_bytes_count_as_floats(model, pretext, side)
     assert all(of.isfinite().all() for of in maps.values())
     assert colored.shape == pictures.shape
     assert colored.isfinite().all()

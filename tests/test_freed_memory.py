@@ -1,11 +1,10 @@
 """Blocks that are freed and asked for again come without page faults, in a process of its own."""
 
+import platform
 import subprocess
 import sys
 
 import pytest
-
-from benchmarks.freed_memory import keep_freed_memory
 
 ASK = """
 import resource, sys
@@ -29,7 +28,7 @@ def faults(how: str) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.skipif(not keep_freed_memory(), reason="only glibc can be told to keep what is freed")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be told so")
 def test_a_block_that_is_asked_for_again_needs_no_new_pages():
     assert faults("kept") < 100
     assert faults("as it is") > 1000  # else nothing is gained, and this module can go

@@ -1,5 +1,6 @@
 """How work grows: a known power is found, points come from processes of their own."""
 
+import mmap
 import time
 
 import numpy as np
@@ -48,9 +49,10 @@ def test_memory_is_what_is_added_and_not_what_is_mapped(tmp_path):
         mapped[:] = 1
         assert resident() > 0
     with Peak() as peak:
-        array = np.ones(2**28, np.uint8)  # more than a heap keeps of what was freed before
+        block = mmap.mmap(-1, 2**28, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        np.frombuffer(block, np.uint8)[:] = 1  # new pages, whatever a heap kept
         time.sleep(5 * fresh.EVERY)
-        del array
+        block.close()
     assert 2**28 <= peak.added < 1.2 * 2**28
     assert nothing.added < 2**23
 

@@ -129,7 +129,7 @@ def test_facts_are_counted_from_split_and_rows(run):
     assert facts["comparisons"] == PAIRS, "declared, though no splitbrain_cl was run"
     assert (facts["folds"], facts["seeds"], facts["command"]) == ([0, 1], [0], COMMAND)
     assert (facts["name"], facts["preset"]) == ("quickstart", "full")
-    assert facts["selection"] == {"folds": 1, "held_out": None, "on_test": False}
+    assert facts["selection"] == {"folds": 1, "validation_images": None, "on_test": False}
     seconds = sum({row["key"]: row["seconds"] for row in run.rows}.values())
     seconds += run.table("cost.csv")["seconds"].sum()
     assert facts["hours"] == pytest.approx(seconds / 3600, abs=6e-4)

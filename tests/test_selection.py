@@ -41,6 +41,13 @@ def chosen(scores, taps=("a", "b"), *, folds=2, each=4, **more):
     return select(probe, Ids(*taps), ids, y, **how, **more), probe, set(ids.tolist())
 
 
+def test_no_more_parts_than_have_the_images_asked_for():
+    y = np.repeat([0, 1, 2], 10)
+    assert len(Selection(folds=5).parts(y, seed=0)) == 5
+    assert len(Selection(folds=5, validation_images=7).parts(y, seed=0)) == 2
+    assert len(Selection(folds=5, validation_images=6).parts(y, seed=0)) == 1
+
+
 def test_the_best_mean_over_the_parts_wins():
     choice, probe, ids = chosen([[[0.9, 0.5], [0.1, 0.5]], [[0.6, 0.2], [0.6, 0.3]]])
     assert (choice["tap"], choice["trial"], choice["settings"]) == ("b", 0, {"trial": 0})

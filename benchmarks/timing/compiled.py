@@ -80,7 +80,8 @@ def pace(
     channels = {"in_channels": pretext.in_channels, "out_channels": pretext.out_channels}
     model: nn.Module = build(method.model, **channels).to(device, memory_format=way.layout).train()
     recipe = Recipe(**{**plain(cfg.pretrain), **plain(method.get("pretrain", {}))})
-    images = torch.rand(recipe.batch_size, 3, size, size, device=device)
+    shape = recipe.batch_size, 3, size, size
+    images = torch.randint(256, shape, dtype=torch.uint8, device=device)
     images = resized(images, method.get("pixels")).contiguous(memory_format=way.layout)
     pretext.prepare([images])
     draws = torch.rand(len(images), pretext.n_draws, device=device)

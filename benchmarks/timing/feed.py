@@ -28,11 +28,11 @@ from models.quantize import lightness_bins
 
 BATCH, COLOURS = 0.02, 0.03  # of a step, at most: the batch (on a GPU), and colours with targets
 LEGEND = """\
-What a step of ours spends before its network works. The batch: pixels of the store as floats, at
-the method's side, mirrored, with the order of a pass at its share. Colours and targets: Lab, what
-the network is shown of it, and classes or values at the output's size. Both are timed on the same
-batches between real updates, so that caches are as in training; shares are of the step of the same
-turn, medians with their range."""
+What a step of ours spends before its network works. The batch: pixels of the store, mirrored, at
+the method's side (averaged to it as floats), with the order of a pass at its share. Colours and
+targets: Lab, what the network is shown of it, and classes or values at the output's size. Both are
+timed on the same batches between real updates, so that caches are as in training; shares are of the
+step of the same turn, medians with their range."""
 
 
 class Fed(NamedTuple):
