@@ -89,7 +89,7 @@ def test_what_the_command_line_says_wins_over_experiment_and_preset():
     assert load_config([]).budgets == [5, 25]
     config = load_config(["preset=cpu", "budgets=[3]", "selection.folds=4"])
     assert (config.preset_name, config.budgets, config.selection.folds) == ("cpu", [3], 4)
-    assert load_config(["preset=cpu"]).selection.folds == 1
+    assert load_config(["preset=cpu"]).selection.validation_images == 1000
 
 
 def test_resolving_picks_a_device_and_leaves_no_reference():

@@ -5,11 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.batches import as_images
 from benchmarks.instruments import Instruments
 from benchmarks.reconstruct import quality_rows
 from benchmarks.shown_pictures import ends, save_arrays, sized, write_examples, write_extremes
-from models.color import rgb_to_lab
+from models.color import as_images, rgb_to_lab
 
 
 @pytest.fixture(scope="module")
