@@ -60,7 +60,7 @@ class Batches:
             images = self._resident[self._on_device["ids"][here]].permute(0, 3, 1, 2)
         if self.flip:
             turned = draws[:, 0, None, None, None] < 0.5
-            images = torch.where(turned, images.flip(-1), images)  # dear, unless of bytes
+            images = torch.where(turned, images.flip(-1), images)
         images = resized(images, self.pixels).contiguous(memory_format=layout)
         if self.labels is None:
             return images, draws[:, 1:]

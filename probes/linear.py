@@ -87,10 +87,10 @@ class LinearProbe:
         folds: Sequence[Fold],
     ) -> Float[np.ndarray, "f t"]:
         """Return `validate` of each fold (training positions, validation positions) of (X, y)."""
-        # Latents and their copies; points, steps and gradients of every head.
+        # Latents, their copies and squares; points, steps and gradients of every head.
         latents = flat_latents(X)
         head = count_classes(y) * (latents.shape[1] + len(y))
-        size = 4 * (4 * latents.numel() + 20 * head)
+        size = 4 * (5 * latents.numel() + 20 * head)
         at_once = max(1, _CHUNK_BYTES // size)
         chunks = [folds[start : start + at_once] for start in range(0, len(folds), at_once)]
         fewest = min(len(train) for train, _ in folds)

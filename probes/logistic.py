@@ -80,8 +80,9 @@ class LogisticProblems:
         self.share = pad_sequence(share, batch_first=True)
 
     def _hold(self, Z: Float[Tensor, "b n r"]) -> None:
-        """Keep the latents, and their products with weights and with residuals."""
+        """Keep the latents, and their products with weights, with residuals and with spreads."""
         self.Z, self._logits, self._pulled_back = Z, Products(Z.mT), Products(Z)
+        self._squared = Products(Z.square())
 
     def zeros(self) -> Float[Tensor, "b c r"]:
         """Return the start of a path: no weights, no bias (the last column)."""
@@ -148,7 +149,7 @@ class LogisticProblems:
         """Return the diagonals of the Hessians of the problems `which`, a little above zero."""
         p = self._logits(theta.unflatten(1, (self.n_classes, -1)), which).softmax(1)
         spread = (p - p.square()).mul_(self.share[which, None])
-        hessian = torch.stack([v @ self.Z[i].square() for v, i in zip(spread, which, strict=True)])
+        hessian = self._squared(spread, which)
         hessian[..., :-1] += weight_decay
         return hessian.add_(1e-8).flatten(1)
 
