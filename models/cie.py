@@ -6,7 +6,6 @@ memory costs more than the sums, so that the way to Lab takes little: it fills w
 """
 
 import functools
-import math
 from collections.abc import Sequence
 
 import torch
@@ -61,8 +60,8 @@ def linear_of_floats(
 ) -> None:
     """Write linear RGB of `images` in [0, 1] into `out`; `scratch` is overwritten."""
     gain = (1 + SRGB_OFFSET) ** -2.4
-    knee = SRGB_KNEE + SRGB_OFFSET - 1
-    torch.add(images, SRGB_OFFSET - 1, out=scratch)
+    knee = SRGB_KNEE + SRGB_OFFSET
+    torch.add(images, SRGB_OFFSET, out=scratch)
     torch.clamp(scratch, max=knee, out=out).sub_(knee).mul_(1 / 12.92)
     out.add_(_power(scratch.clamp_(min=knee), 2.4), alpha=gain)
 
@@ -71,12 +70,12 @@ def lab_of_linear(linear: Float[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h
     """Write Lab (D65, 2 degrees) of linear RGB into `out`; `linear` is overwritten."""
     fy, fx, fz = planes = out.unbind(1)  # in this order L, a and b can take their places
     for row, plane in zip((1, 0, 2), planes, strict=True):
-        _over_the_knee(linear, RGB_TO_WHITE[row], out=plane)
-    below = torch.clamp(out, max=0, out=linear)
-    _power(out.clamp_(min=0), 1 / 3).add_(below, alpha=1 / 3)  # the curve and its tangent
+        _in_knees(linear, RGB_TO_WHITE[row], out=plane)
+    below = torch.clamp(out, max=1, out=linear)
+    _power(out.clamp_(min=1), 1 / 3).add_(below, alpha=1 / 3)  # the curve and its tangent, + 1/3
     fx.sub_(fy).mul_(500 * LAB_KNEE)
     torch.sub(fy, fz, out=fz).mul_(200 * LAB_KNEE)
-    torch.add(fy.new_full((), -16), fy, alpha=116 * LAB_KNEE, out=fy)
+    fy.mul_(116 * LAB_KNEE).sub_(16 + 116 * LAB_KNEE / 3)
 
 
 def rgb_of_lab(lab: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -105,16 +104,16 @@ def _curve_of_pairs(device: torch.device) -> Int64[Tensor, " 65536"]:
     return _curve(device)[pairs.int().to(device)].view(torch.int64)
 
 
-def _over_the_knee(linear: Tensor, row: Sequence[float], *, out: Tensor) -> None:
-    """X, Y or Z, whichever `row` of the matrix gives, over the knee of f, less 1."""
+def _in_knees(linear: Tensor, row: Sequence[float], *, out: Tensor) -> None:
+    """X, Y or Z, whichever `row` of the matrix gives, in units of where f bends."""
     red, green, blue = (weight / LAB_KNEE**3 for weight in row)
-    torch.add(out.new_full((), -1), linear[:, 0], alpha=red, out=out)
+    torch.mul(linear[:, 0], red, out=out)
     out.add_(linear[:, 1], alpha=green).add_(linear[:, 2], alpha=blue)
 
 
-def _power(below: Tensor, exponent: float) -> Tensor:
-    """(1 + below) ** exponent in place of `below`, which is above -1."""
-    return below.log1p_().mul_(exponent / math.log(2)).exp2_()
+def _power(base: Tensor, exponent: float) -> Tensor:
+    """Raise `base`, which is positive, to a power, in its place."""
+    return base.log2_().mul_(exponent).exp2_()
 
 
 def _mix(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
