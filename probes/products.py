@@ -1,6 +1,8 @@
 """A stack of matrices that stay, multiplied again and again by a few rows each."""
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64
@@ -18,9 +20,9 @@ _Multiply = Callable[[Float[Tensor, "b c k"]], Float[Tensor, "b c m"]]
 class Products:
     """Products of rows with `matrices`, each with rows of its own.
 
-    Of so few rows MKL makes less than half of what CPUs other than Intel's can do. oneDNN makes
-    most of it: of several large matrices by a convolution over their columns, a group for each, and
-    of a single one from a copy in the layout that it wants.
+    Of so few rows MKL makes most of what Intel's CPUs can do, and less than half of what others
+    can. There oneDNN makes most of it: of several large matrices by a convolution over their
+    columns, a group for each, and of a single one from a copy in the layout that it wants.
     """
 
     def __init__(self, matrices: Float[Tensor, "b k m"]) -> None:
@@ -46,12 +48,19 @@ def _fastest(matrices: Float[Tensor, "b k m"]) -> _Multiply:
     """Return the product of all matrices with rows of each."""
     size = matrices[0].numel()
     on_cpu = matrices.device.type == "cpu" and matrices.dtype == torch.float32
-    onednn = on_cpu and mkldnn.is_available()
+    onednn = on_cpu and mkldnn.is_available() and not _of_intel()
     if onednn and len(matrices) > 1 and size >= _SEVERAL:
         return _grouped(matrices)
     if onednn and len(matrices) == 1 and size >= _ONE:
         return _prepared(matrices[0])
     return lambda rows: rows @ matrices
+
+
+@functools.cache
+def _of_intel() -> bool:
+    """Whether the processor is known to be Intel's."""
+    info = Path("/proc/cpuinfo")
+    return info.exists() and "GenuineIntel" in info.read_text()
 
 
 def _grouped(matrices: Float[Tensor, "b k m"]) -> _Multiply:
