@@ -6,7 +6,6 @@ memory costs more than the sums, so that the way to Lab takes little: it fills w
 """
 
 import functools
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -68,11 +67,12 @@ def linear_of_floats(
 
 def lab_of_linear(linear: Float[Tensor, "n 3 h w"], *, out: Float[Tensor, "n 3 h w"]) -> None:
     """Write Lab (D65, 2 degrees) of linear RGB into `out`; `linear` is overwritten."""
-    fy, fx, fz = planes = out.unbind(1)  # in this order L, a and b can take their places
-    for row, plane in zip((1, 0, 2), planes, strict=True):
-        _in_knees(linear, RGB_TO_WHITE[row], out=plane)
+    red, green, blue = linear.split(1, dim=1)
+    of_red, of_green, of_blue = _knees(linear.device, linear.dtype)
+    torch.mul(red, of_red, out=out).addcmul_(green, of_green).addcmul_(blue, of_blue)
     below = torch.clamp(out, max=1, out=linear)
     _power(out.clamp_(min=1), 1 / 3).add_(below, alpha=1 / 3)  # the curve and its tangent, + 1/3
+    fy, fx, fz = out.unbind(1)  # L, a and b take their places
     fx.sub_(fy).mul_(500 * LAB_KNEE)
     torch.sub(fy, fz, out=fz).mul_(200 * LAB_KNEE)
     fy.mul_(116 * LAB_KNEE).sub_(16 + 116 * LAB_KNEE / 3)
@@ -104,11 +104,11 @@ def _curve_of_pairs(device: torch.device) -> Int64[Tensor, " 65536"]:
     return _curve(device)[pairs.int().to(device)].view(torch.int64)
 
 
-def _in_knees(linear: Tensor, row: Sequence[float], *, out: Tensor) -> None:
-    """X, Y or Z, whichever `row` of the matrix gives, in units of where f bends."""
-    red, green, blue = (weight / LAB_KNEE**3 for weight in row)
-    torch.mul(linear[:, 0], red, out=out)
-    out.add_(linear[:, 1], alpha=green).add_(linear[:, 2], alpha=blue)
+@functools.cache
+def _knees(device: torch.device, dtype: torch.dtype) -> tuple[Float[Tensor, "1 3 1 1"], ...]:
+    """What each of red, green and blue adds to Y, X and Z, in units of where f bends."""
+    matrix = torch.tensor(RGB_TO_WHITE, dtype=torch.float64)[[1, 0, 2]] / LAB_KNEE**3
+    return matrix.to(device, dtype).view(1, 3, 1, 1, 3).unbind(-1)
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
