@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Int64, Shaped, UInt8
 
-from benchmarks.decode import RULES, decode_image, strict_decoding
+from benchmarks.decode import RULES, decoding, strict_decoding
 from benchmarks.errors import DataError
 from benchmarks.progress import Meter
 from benchmarks.sources import Catalogue
@@ -120,10 +120,9 @@ def _decode_all(
 
     def fill(start: int) -> int:
         items = catalogue.read(start, min(start + CHUNK, n))
-        for row, item in enumerate(items, start):
+        for row, decode in _headers(items, start, source, bad).items():
             try:
-                ready = isinstance(item, np.ndarray)
-                images[row] = item if ready else decode_image(item, source.size, source.fit)
+                images[row] = decode()
                 hashes[row] = hashlib.sha256(images[row].data).hexdigest()[:32]
             except DataError as error:
                 bad[row] = error.cause
@@ -135,6 +134,23 @@ def _decode_all(
                 meter.advance(count)
     stored.flush()
     return hashes, bad
+
+
+def _headers(
+    items: Iterable[Any], start: int, source: Source, bad: dict[int, str]
+) -> dict[int, Callable[[], UInt8[np.ndarray, "h w 3"]]]:
+    """What gives the pixels of each row, all headers read; the reasons of refused ones into `bad`.
+
+    Items that are pixels already give themselves.
+    """
+    found: dict[int, Callable[[], np.ndarray]] = {}
+    for row, item in enumerate(items, start):
+        try:
+            ready = isinstance(item, np.ndarray)
+            found[row] = item.view if ready else decoding(item, source.size, source.fit)
+        except DataError as error:
+            bad[row] = error.cause
+    return found
 
 
 def _in_threads(function: Callable[[int], int], items: Iterable[int]) -> Iterator[int]:

@@ -1,7 +1,11 @@
 """Each rule of benchmarks/decode.py against the answer computed without it."""
 
+import hashlib
 import io
+import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 
@@ -9,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
-from benchmarks.decode import MAX_PIXELS, decode_image, strict_decoding
+from benchmarks.decode import MAX_PIXELS, decode_image, decoding, strict_decoding
 from benchmarks.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)
@@ -53,6 +57,61 @@ def test_exif_orientation_equals_the_turned_file(orientation, fit):
     exif[0x0112] = orientation
     turned = decode_image(encoded(picture, "PNG", exif=exif), 6, fit)
     np.testing.assert_array_equal(turned, decode_image(encoded(upright, "PNG"), 6, fit))
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 3, 6])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_pixels_of_a_jpeg_are_pillows(subsampling, progressive, orientation):
+    options = {"subsampling": subsampling, "progressive": progressive}
+    if orientation:
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = orientation
+    data = encoded(
+        Image.fromarray(RNG.integers(0, 256, (20, 20, 3)).astype(np.uint8)), "JPEG", **options
+    )
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(decode_image(data, 20), np.asarray(upright))
+
+
+@pytest.mark.parametrize("size", [24, 50, 90])
+@pytest.mark.parametrize("shape", [(64, 64), (97, 61), (48, 33)])
+def test_resizing_is_within_a_level_of_pillows_or_two_where_noise_grows(shape, size):
+    height, width = shape
+    picture = Image.fromarray(RNG.integers(0, 256, (height, width, 3)).astype(np.uint8))
+    out = decode_image(encoded(picture, "PNG"), size).astype(int)
+    side = min(shape)
+    left, top = (width - side) // 2, (height - side) // 2
+    square = picture.crop((left, top, left + side, top + side))
+    whole = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+    assert np.abs(out - whole).max() <= 1 + (size > side)
+    assert (out != whole).mean() < 0.02
+
+
+def test_resizing_is_the_same_with_every_instruction_set():
+    """Its hash, where torch uses whatever this processor has and where it uses nothing special."""
+    command = [sys.executable, "-c", "from tests.test_decode import resized_hash; resized_hash()"]
+    told = [
+        subprocess.run(command, env=os.environ | extra, check=True, capture_output=True).stdout
+        for extra in ({}, {"ATEN_CPU_CAPABILITY": "default"})
+    ]
+    assert len(told[0]) > 32 and told[0] == told[1]
+
+
+def resized_hash():
+    pictures = [np.random.default_rng(i).integers(0, 256, (40 + 9 * i, 57, 3)) for i in range(6)]
+    files = [encoded(Image.fromarray(picture.astype(np.uint8)), "PNG") for picture in pictures]
+    content = b"".join(decode_image(data, size).tobytes() for data in files for size in (16, 64))
+    print(hashlib.sha256(content).hexdigest())
+
+
+def test_headers_are_refused_before_pixels_are_asked_for():
+    data = encoded(Image.fromarray(PIXELS), "PNG")
+    with pytest.raises(DataError):
+        decoding(data[:10], 8)
+    decode = decoding(data[: len(data) // 2], 8)
+    with pytest.raises(DataError):
+        decode()
 
 
 def test_crop_takes_the_centre_and_squash_everything():

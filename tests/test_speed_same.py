@@ -40,12 +40,14 @@ def test_the_files_hold_the_pictures(material):
         np.testing.assert_array_equal(decoded, material.images.images[:9])
 
 
-def test_photographs_are_stored_alike(material):
+def test_photographs_are_stored_within_a_level(material):
     folder = material.root / "photos"
     files = sorted(folder.rglob("*.jpg"))
-    ours = Suite(material).decode(folder, 16)
+    ours = Suite(material).decode(folder, 16).astype(int)
     for pipeline in naive(material):
-        np.testing.assert_array_equal(pipeline.decode(files, 16), ours)
+        found = pipeline.decode(files, 16).astype(int)
+        assert np.abs(found - ours).max() <= 1  # torch resizes in coarser whole numbers than Pillow
+        assert (found != ours).mean() < 0.01
 
 
 def test_large_photographs_are_stored_within_a_level(material):
