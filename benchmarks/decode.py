@@ -109,7 +109,11 @@ def _opened(data: bytes, size: int) -> Callable[[], UInt8[Tensor, "3 h w"]]:
 
 
 def _plain_jpeg(data: bytes) -> UInt8[Tensor, "3 h w"]:
-    return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+    try:
+        return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+    except RuntimeError as error:
+        reason = str(error).split(", ", 2)[-1]  # after torchvision's own function, file and line
+        raise DataError(f"JPEG: {reason}", REMEDY) from error
 
 
 def _by_pillow(file: Image.Image, form: str) -> UInt8[Tensor, "3 h w"]:

@@ -77,11 +77,10 @@ def test_pixels_of_a_jpeg_are_pillows(subsampling, progressive, orientation):
 @pytest.mark.parametrize("size", [24, 50, 90])
 @pytest.mark.parametrize("shape", [(64, 64), (97, 61), (48, 33)])
 def test_resizing_is_within_a_level_of_pillows_or_two_where_noise_grows(shape, size):
-    height, width = shape
-    picture = Image.fromarray(RNG.integers(0, 256, (height, width, 3)).astype(np.uint8))
+    picture = Image.fromarray(RNG.integers(0, 256, (*shape, 3)).astype(np.uint8))
     out = decode_image(encoded(picture, "PNG"), size).astype(int)
     side = min(shape)
-    left, top = (width - side) // 2, (height - side) // 2
+    left, top = ((extent - side) // 2 for extent in picture.size)
     square = picture.crop((left, top, left + side, top + side))
     whole = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
     assert np.abs(out - whole).max() <= 1 + (size > side)
@@ -89,7 +88,6 @@ def test_resizing_is_within_a_level_of_pillows_or_two_where_noise_grows(shape, s
 
 
 def test_resizing_is_the_same_with_every_instruction_set():
-    """Its hash, where torch uses whatever this processor has and where it uses nothing special."""
     command = [sys.executable, "-c", "from tests.test_decode import resized_hash; resized_hash()"]
     told = [
         subprocess.run(command, env=os.environ | extra, check=True, capture_output=True).stdout
@@ -107,9 +105,9 @@ def resized_hash():
 
 def test_headers_are_refused_before_pixels_are_asked_for():
     data = encoded(Image.fromarray(PIXELS), "PNG")
+    decode = decoding(data[: len(data) // 2], 8)
     with pytest.raises(DataError):
         decoding(data[:10], 8)
-    decode = decoding(data[: len(data) // 2], 8)
     with pytest.raises(DataError):
         decode()
 
@@ -216,6 +214,9 @@ def test_jpeg_without_its_last_byte_is_refused():
     with pytest.raises(DataError, match="end marker"):
         decode_image(data[:-1], 8)
     decode_image(data + b"appended by some camera", 8)
+    table = data.find(b"\xff\xc4") + 4
+    with pytest.raises(DataError, match="JPEG: Bogus Huffman"):
+        decode_image(data[:table] + b"\xff" * 16 + data[table + 16 :], 8)
 
 
 def test_foreign_formats_and_undefined_white_are_refused():
