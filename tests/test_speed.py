@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from benchmarks import speed
 from benchmarks.timing import machine, measure, naive, roofline, visits
@@ -58,8 +59,15 @@ def images_of(unit, material):
     return int(unit[0] in ("pass", "visit", "predict"))
 
 
+@pytest.fixture
+def one_thread():
+    """Threads that wait for each other burn processor time: on a busy machine most of it."""
+    with threadpool_limits(limits=1):
+        yield
+
+
 @pytest.mark.parametrize("kind", [Notebook, Fair])
-def test_a_table_really_made_takes_what_is_counted(material, read, monkeypatch, kind):
+def test_a_table_really_made_takes_what_is_counted(material, read, one_thread, monkeypatch, kind):
     """Every file read is in the counts; processor time is that of the projection, roughly."""
     monkeypatch.setattr(Notebook, "epochs", 2)
     pipeline = kind(material)
