@@ -209,7 +209,7 @@ def test_truncated_files_are_refused(form, kept):
         decode_image(data[: int(kept * len(data))], 8)
 
 
-def test_jpeg_without_its_last_byte_is_refused():
+def test_jpeg_without_its_last_byte_or_with_a_broken_table_is_refused():
     data = encoded(Image.fromarray(PIXELS), "JPEG")
     with pytest.raises(DataError, match="end marker"):
         decode_image(data[:-1], 8)
